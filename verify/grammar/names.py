@@ -1,0 +1,151 @@
+"""Host names, domains, addresses: the only place where text from mail or DNS becomes a name.
+
+A name that left this module is lower-case A-labels of letters, digits, hyphens and underscores, without a final
+dot, at most 253 octets, labels of 1 to 63 octets: safe for DNS, for a header value and for every sink.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+import idna
+
+Address: TypeAlias = IPv4Address | IPv6Address
+
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
+_NAME_OCTETS = 253  # RFC 1035 2.3.4, without the final dot
+
+
+@lru_cache(maxsize=65536)
+def domain_name(text: str) -> str | None:
+    """The name in A-labels, lower case, no final dot; None when it is no DNS host name.
+
+    U-labels are converted by IDNA 2008 with UTS 46 mapping (RFC 8616 4, RFC 9989 5.3.1).  One final dot is
+    accepted.  Address literals, empty labels and anything with another character give None.
+    """
+    if not text or len(text) > 1024:
+        return None
+    if not text.isascii():
+        text = _a_labels(text) or ""
+    text = text.lower()
+    if text.endswith("."):
+        text = text[:-1]
+    if not text or len(text) > _NAME_OCTETS:
+        return None
+    for label in text.split("."):
+        if not _LABEL.match(label):
+            return None
+    if text.rsplit(".", 1)[-1].isdigit():  # an address, or no top-level domain
+        return None
+    return text
+
+
+def _a_labels(text: str) -> str | None:
+    """Non-ASCII labels as A-labels; ASCII labels (which may hold ``_``) pass through."""
+    labels = []
+    for label in re.split("[.\u3002\uff0e\uff61]", text):
+        if label.isascii():
+            labels.append(label)
+            continue
+        try:
+            labels.append(idna.encode(label, uts46=True, transitional=False).decode("ascii"))
+        except (idna.IDNAError, UnicodeError):
+            return None
+    return ".".join(labels)
+
+
+def domain_bytes(value: bytes) -> str | None:
+    """``domain_name`` of octets that must be UTF-8."""
+    try:
+        return domain_name(value.decode("utf-8"))
+    except UnicodeDecodeError:
+        return None
+
+
+def u_labels(name: str) -> str:
+    """The name as a reader may be shown it; the name itself where a label does not convert."""
+    if "xn--" not in name:
+        return name
+    labels = []
+    for label in name.split("."):
+        try:
+            labels.append(idna.decode(label) if label.startswith("xn--") else label)
+        except (idna.IDNAError, UnicodeError):
+            return name
+    return ".".join(labels)
+
+
+def is_below(name: str, ancestor: str) -> bool:
+    """True when ``name`` equals ``ancestor`` or lies below it, on a label boundary."""
+    return name == ancestor or name.endswith("." + ancestor)
+
+
+def parents(name: str) -> tuple[str, ...]:
+    """The name, then its ancestors down to one label."""
+    labels = name.split(".")
+    return tuple(".".join(labels[i:]) for i in range(len(labels)))
+
+
+def matches_host(pattern: str, name: str) -> bool:
+    """A host pattern of configuration or profile: a name, or ``*.name`` for everything below it."""
+    name = name.lower().rstrip(".")
+    pattern = pattern.lower().rstrip(".")
+    if pattern.startswith("*."):
+        return name.endswith(pattern[1:])
+    return name == pattern
+
+
+def address(text: str) -> Address | None:
+    """An IPv4 or IPv6 address; IPv4-mapped becomes IPv4; tag ``IPv6:``, brackets and a zone are removed."""
+    text = text.strip().strip("[]")
+    if text[:5].lower() == "ipv6:":
+        text = text[5:]
+    text = text.split("%", 1)[0]
+    if len(text) > 45 or not text.isascii():
+        return None
+    try:
+        ip = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return ip
+
+
+def network(text: str) -> IPv4Network | IPv6Network | None:
+    """A network or a single address; host bits are dropped."""
+    try:
+        return ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
+
+
+def reverse_name(ip: Address) -> str:
+    """The name that PTR is asked for (RFC 1035 3.5, RFC 3596 2.5)."""
+    return ip.reverse_pointer
+
+
+def split_mailbox(text: str) -> tuple[str, str]:
+    """Local part and domain text of an envelope address: at the last ``@`` outside quotes; source route dropped.
+
+    Without an ``@`` outside quotes the domain text is empty.  Nothing is checked.
+    """
+    if text.startswith("@") and ":" in text:  # source route, RFC 5321 appendix C
+        text = text[text.index(":") + 1 :]
+    quoted = escaped = False
+    at = -1
+    for i, char in enumerate(text):
+        if escaped:
+            escaped = False
+        elif char == "\\" and quoted:
+            escaped = True
+        elif char == '"':
+            quoted = not quoted
+        elif char == "@" and not quoted:
+            at = i
+    if at < 0:
+        return text, ""
+    return text[:at], text[at + 1 :]
