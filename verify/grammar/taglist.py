@@ -80,7 +80,7 @@ def _is_value(value: bytes, utf8: bool) -> bool:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return not any(char < " " and char not in "\t\r\n" or "\x7f" <= char <= "\x9f" for char in text)
+    return not any((char < " " and char not in "\t\r\n") or "\x7f" <= char <= "\x9f" for char in text)
 
 
 def _note(defects: list[Defect], defect: Defect) -> None:
