@@ -109,6 +109,7 @@ def in_rounds(zone: Zone, run: Callable[[Callable[[Question], Answer]], T], most
             return run(ask), done
         except NotKnownYet as wanted:
             fresh = [question for question in dict.fromkeys(wanted.questions) if question not in known]
-            assert fresh, f"asked again for what is known: {wanted.questions}"
+            if not fresh:
+                raise AssertionError(f"asked again for what is known: {wanted.questions}") from None
             known.update((question, zone.ask(question)) for question in fresh)
     raise AssertionError(f"not done after {most} rounds")
