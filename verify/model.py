@@ -87,7 +87,7 @@ class Cause(StrEnum):
 
 
 class Question(Struct, frozen=True, cache_hash=True, array_like=True):
-    """``name``: lower-case A-labels without a final dot, from ``grammar.names``; ``rdtype``: TXT, A, AAAA, MX, PTR."""
+    """``name``: lower-case A-labels without a final dot (``names.query_name``); ``rdtype``: TXT, A, AAAA, MX, PTR."""
 
     name: str
     rdtype: str

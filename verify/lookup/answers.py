@@ -1,0 +1,44 @@
+"""What is known so far of the DNS, for one message: the ``Ask`` that the checks are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from verify.model import Answer, NotKnownYet, Outcome, Question
+
+
+class Answers:
+    """Callable as ``Ask``.  What it does not know it raises as ``NotKnownYet``, or calls not recorded when terminal.
+
+    ``known`` is shared and never written to: a whole recording, or what a batch knows, serves many messages.
+    ``used`` holds every answer that was given out, in the order of first use.
+    """
+
+    __slots__ = ("_known", "_own", "terminal", "used")
+
+    def __init__(self, known: Mapping[Question, Answer] | None = None, terminal: bool = False) -> None:
+        self._known: Mapping[Question, Answer] = {} if known is None else known
+        self._own: dict[Question, Answer] = {}
+        self.terminal = terminal
+        self.used: dict[Question, Answer] = {}
+
+    def __call__(self, question: Question) -> Answer:
+        answer = self.used.get(question)
+        if answer is not None:
+            return answer
+        answer = self._own.get(question) or self._known.get(question)
+        if answer is None:
+            if not self.terminal:
+                raise NotKnownYet(question)
+            answer = Answer(question=question, outcome=Outcome.NOT_RECORDED)
+        self.used[question] = answer
+        return answer
+
+    def __contains__(self, question: Question) -> bool:
+        return question in self._own or question in self._known
+
+    def add(self, answers: Iterable[Answer]) -> None:
+        """Make answers known.  The first answer to a question stands, so that one verdict rests on one."""
+        for answer in answers:
+            if answer.question not in self._known:
+                self._own.setdefault(answer.question, answer)
