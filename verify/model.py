@@ -783,7 +783,7 @@ class DmarcResult(Struct, frozen=True, kw_only=True):
     walk: tuple[WalkStep, ...] = ()
     # beyond the contract
     policy_tag: str | None = None  # p, sp or np
-    could_align: tuple[str, ...] = ()  # identifiers that could align, passing or not
+    could_align: tuple[Identifier, ...] = ()  # identifiers that could align, passing or not
     anomalies: tuple[Anomaly, ...] = ()  # moved to the verdict's list by evaluate
     old_result: DmarcWord | None = None  # what the other standard says, when it was asked for
     author_policies: tuple[AuthorPolicy, ...] = ()  # for a From of several domains
