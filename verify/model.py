@@ -735,11 +735,15 @@ class IdentifierState(StrEnum):
 
 
 class Identifier(Struct, frozen=True):
-    """An Authenticated Identifier, or one that would be if its check had passed (RFC 9989 4.4)."""
+    """An Authenticated Identifier, or one that would be if its check had passed (RFC 9989 4.4).
+
+    ``reason``: why it is ``TEMPORARY`` or ``UNKNOWN``; DMARC repeats it when this identifier could have aligned.
+    """
 
     method: Method
     domain: str
     state: IdentifierState
+    reason: Reason | None = None
 
 
 class Alignment(Struct, frozen=True, kw_only=True):
