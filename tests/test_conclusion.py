@@ -1,0 +1,313 @@
+"""The nine rules of the conclusion: each with what makes it hold and what must not."""
+
+import pytest
+
+from verify.conclusion import Facts, conclude, settled_dmarc
+from verify.model import (
+    Alignment,
+    AlignmentMode,
+    Author,
+    Conclusion,
+    ConclusionReason,
+    Confidence,
+    DkimCheck,
+    DkimResult,
+    DkimWord,
+    DmarcResult,
+    DmarcWord,
+    Fidelity,
+    Identifier,
+    IdentifierState,
+    Identity,
+    Method,
+    Origin,
+    OriginReason,
+    OriginSource,
+    Reason,
+    Recorded,
+    RecordedResult,
+    RecordedStanding,
+    SpfResult,
+    SpfWord,
+    replace,
+)
+
+DOMAIN = "legit.example"
+ENVELOPE = Origin(
+    client_ip="192.0.2.1",
+    helo="mx.legit.example",
+    mail_from="a@legit.example",
+    source=OriginSource.ENVELOPE,
+    confidence=Confidence.CERTAIN,
+    reason=OriginReason.GIVEN,
+)
+GUESS = replace(ENVELOPE, source=OriginSource.INFERRED, confidence=Confidence.GUESS, reason=OriginReason.FIRST_PUBLIC)
+LIKELY = replace(GUESS, confidence=Confidence.LIKELY, reason=OriginReason.PROFILE_BORDER_HOST)
+NOWHERE = Origin()
+INTERNAL = Origin(reason=OriginReason.NEVER_CROSSED)
+
+
+def spf(result, domain=DOMAIN, reason=None):
+    return SpfResult(identity=Identity.MAILFROM, domain=domain, result=result, reason=reason)
+
+
+def sig(result, reason=None, domain=DOMAIN, **more):
+    dkim = DkimResult(domain=domain, selector="s", result=result, reason=reason, index=more.pop("index", 0))
+    return DkimCheck(result=dkim, **more)
+
+
+def dmarc(result, *could, aligned=(), reason=None, org=DOMAIN):
+    return DmarcResult(
+        result=result,
+        reason=reason,
+        author_domain=DOMAIN,
+        organizational_domain=org,
+        could_align=tuple(Identifier(m, d, IdentifierState.NOT_PASS) for m, d in could),
+        aligned=tuple(Alignment(identifier=d, method=m, mode=AlignmentMode.RELAXED, aligned=True) for m, d in aligned),
+    )
+
+
+BOTH = ((Method.SPF, DOMAIN), (Method.DKIM, DOMAIN))
+
+
+def facts(**changes):
+    base = Facts(
+        fidelity=Fidelity.ORIGINAL,
+        limits_hit=(),
+        author=Author(domain=DOMAIN),
+        origin=ENVELOPE,
+        mail_from=spf(SpfWord.FAIL),
+        signatures=(),
+        untried=(),
+        dmarc=dmarc(DmarcWord.FAIL, *BOTH),
+        recorded=(),
+        date_vouched=True,
+        late_signatures=frozenset(),
+        late_spf=False,
+    )
+    return replace(base, **changes)
+
+
+def recorded(method, result, standing=RecordedStanding.TRUSTED, **properties):
+    result = RecordedResult(
+        method=method, result=result, properties={k.replace("_", "."): v for k, v in properties.items()}
+    )
+    return Recorded(field="Authentication-Results", index=0, authserv_id="mx", standing=standing, results=(result,))
+
+
+def no_author(problem):
+    return Author(domain=None, problem=problem)
+
+
+ALTERED = sig(DkimWord.FAIL, Reason.BODY_HASH_MISMATCH, body_hash_holds=False)
+GONE = sig(DkimWord.PERMERROR, Reason.NO_KEY, body_hash_holds=True, index=3)
+LATE = {"origin": LIKELY, "late_signatures": frozenset({3})}
+
+CASES = {
+    # 1, 2
+    "synthetic without From": (
+        {"fidelity": Fidelity.SYNTHETIC, "author": no_author(Reason.AUTHOR_MISSING)},
+        "not-checkable",
+    ),
+    "no From": ({"author": no_author(Reason.AUTHOR_MISSING)}, "author-missing"),
+    "no From behind a limit": (
+        {"author": no_author(Reason.AUTHOR_MISSING), "limits_hit": ("header_fields",)},
+        "limit",
+    ),
+    "two From, even behind a limit": (
+        {"author": no_author(Reason.AUTHOR_REPEATED), "limits_hit": ("header_fields",)},
+        "author-repeated",
+    ),
+    "several domains": ({"author": no_author(Reason.AUTHOR_SEVERAL_DOMAINS)}, "author-several-domains"),
+    "ambiguous": ({"author": no_author(Reason.AUTHOR_AMBIGUOUS)}, "author-ambiguous"),
+    # 3
+    "a limit beats a pass": (
+        {"limits_hit": ("line_octets",), "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.DKIM, DOMAIN)])},
+        "limit",
+    ),
+    # 4
+    "no policy": ({"dmarc": dmarc(DmarcWord.NONE)}, "no-policy"),
+    # 5
+    "dkim": ({"dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.DKIM, DOMAIN)])}, "dkim-aligned"),
+    "dkim needs no origin": (
+        {"origin": NOWHERE, "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.DKIM, DOMAIN)])},
+        "dkim-aligned",
+    ),
+    "dkim before spf": (
+        {"dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN), (Method.DKIM, DOMAIN)])},
+        "dkim-aligned",
+    ),
+    # 6
+    "spf": (
+        {"mail_from": spf(SpfWord.PASS), "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN)])},
+        "spf-aligned",
+    ),
+    "spf of today against a recorded fail": (
+        {
+            "mail_from": spf(SpfWord.PASS),
+            "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN)]),
+            "late_spf": True,
+            "recorded": (recorded("spf", "fail"),),
+        },
+        "records-later",
+    ),
+    # 7
+    "one label": (
+        {"dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.DKIM, "other.example")], org="example")},
+        "one-label-domain",
+    ),
+    "one label, but the very domain signed": (
+        {"dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.DKIM, DOMAIN)], org="example")},
+        "dkim-aligned",
+    ),
+    # 8
+    "never crossed": (
+        {"origin": INTERNAL, "mail_from": spf(None, reason=Reason.NEVER_CROSSED_BORDER)},
+        "never-crossed-border",
+    ),
+    "synthetic": ({"fidelity": Fidelity.SYNTHETIC}, "not-checkable"),
+    "altered copy": (
+        {"signatures": (ALTERED,), "recorded": (recorded("dmarc", "pass", header_from=DOMAIN),)},
+        "copy-altered",
+    ),
+    "altered copy, recorded by an inferred receiver": (
+        {
+            "signatures": (ALTERED,),
+            "recorded": (recorded("dkim", "pass", RecordedStanding.INFERRED, header_d=DOMAIN),),
+        },
+        "copy-altered",
+    ),
+    "altered copy, recorded by anybody": (
+        {
+            "signatures": (ALTERED,),
+            "recorded": (recorded("dmarc", "pass", RecordedStanding.UNTRUSTED, header_from=DOMAIN),),
+        },
+        "not-aligned",
+    ),
+    "altered copy, recorded for another": (
+        {"signatures": (ALTERED,), "recorded": (recorded("dmarc", "pass", header_from="other.example"),)},
+        "not-aligned",
+    ),
+    "key gone since": ({"signatures": (GONE,), **LATE}, "records-later"),
+    "key gone, recorded pass": (
+        {"signatures": (GONE,), "recorded": (recorded("dkim", "pass", header_d=DOMAIN),), **LATE},
+        "records-later",
+    ),
+    "key gone, recorded fail": (
+        {"signatures": (GONE,), "recorded": (recorded("dkim", "fail", header_d=DOMAIN),), **LATE},
+        "not-aligned",
+    ),
+    "key gone, body wrong": (
+        {"signatures": (replace(GONE, body_hash_holds=False),), **LATE},
+        "not-aligned",
+    ),
+    "key gone on fresh mail": ({"signatures": (GONE,)}, "not-aligned"),
+    "key gone of a stranger": (
+        {"signatures": (replace(GONE, result=replace(GONE.result, domain="attack.example")),), **LATE},
+        "not-aligned",
+    ),
+    "spf record changed since": ({"origin": LIKELY, "late_spf": True}, "records-later"),
+    "spf fails now, recorded fail": (
+        {"origin": LIKELY, "late_spf": True, "recorded": (recorded("spf", "fail"),)},
+        "not-aligned",
+    ),
+    "untried signature that could align": ({"untried": (DOMAIN,)}, "limit"),
+    "untried signature of a stranger": ({"untried": ("attack.example",)}, "not-aligned"),
+    "key look-up fails": ({"signatures": (sig(DkimWord.TEMPERROR, Reason.DNS_TIMEOUT),)}, "dns"),
+    "key look-up of a stranger fails": (
+        {"signatures": (sig(DkimWord.TEMPERROR, Reason.DNS_TIMEOUT, domain="attack.example"),)},
+        "not-aligned",
+    ),
+    "spf look-up fails": ({"mail_from": spf(SpfWord.TEMPERROR)}, "dns"),
+    "policy look-up fails": ({"dmarc": dmarc(DmarcWord.TEMPERROR)}, "dns"),
+    "key not recorded": ({"signatures": (sig(None, Reason.NOT_RECORDED),)}, "not-recorded"),
+    "policy not recorded": ({"dmarc": dmarc(None, reason=Reason.NOT_RECORDED)}, "not-recorded"),
+    "dns before not recorded": (
+        {"signatures": (sig(None, Reason.NOT_RECORDED), sig(DkimWord.TEMPERROR, Reason.DNS_TIMEOUT))},
+        "dns",
+    ),
+    "no client": ({"origin": NOWHERE, "mail_from": spf(None, reason=Reason.NO_CLIENT_IP)}, "origin-unknown"),
+    "no client, MAIL FROM of a stranger": (
+        {"origin": NOWHERE, "mail_from": spf(None, "attack.example", Reason.NO_CLIENT_IP)},
+        "not-aligned",
+    ),
+    "no MAIL FROM": ({"mail_from": spf(None, None, Reason.NO_MAIL_FROM)}, "origin-unknown"),
+    "MAIL FROM that is no address": ({"origin": GUESS, "mail_from": spf(SpfWord.NONE, None)}, "not-aligned"),
+    "guess": ({"origin": GUESS}, "origin-inferred"),
+    "guess, MAIL FROM of a stranger": (
+        {"origin": GUESS, "mail_from": spf(SpfWord.PASS, "attack.example")},
+        "not-aligned",
+    ),
+    "likely, spf fails": ({"origin": LIKELY}, "not-aligned"),
+    "likely, spf passes": (
+        {"origin": LIKELY, "mail_from": spf(SpfWord.PASS), "dmarc": dmarc(None, *BOTH)},
+        "origin-inferred",
+    ),
+    "conflict, spf passes": (
+        {"origin": replace(ENVELOPE, conflict=True), "mail_from": spf(SpfWord.PASS), "dmarc": dmarc(None, *BOTH)},
+        "origin-inferred",
+    ),
+    "expired by a date nobody vouches for": (
+        {
+            "origin": LIKELY,
+            "date_vouched": False,
+            "signatures": (sig(DkimWord.POLICY, Reason.EXPIRED, expired_only=True),),
+        },
+        "origin-inferred",
+    ),
+    "expired by a date that nothing is known of": (
+        {
+            "origin": NOWHERE,
+            "date_vouched": False,
+            "mail_from": spf(None, "attack.example", Reason.NO_CLIENT_IP),
+            "signatures": (sig(DkimWord.POLICY, Reason.EXPIRED, expired_only=True),),
+        },
+        "origin-unknown",
+    ),
+    "expired by a vouched date": (
+        {"signatures": (sig(DkimWord.POLICY, Reason.EXPIRED, expired_only=True),)},
+        "not-aligned",
+    ),
+    # 9
+    "everything checked": ({}, "not-aligned"),
+}
+
+CONCLUSIONS = {
+    "dkim-aligned": Conclusion.AUTHENTICATED,
+    "spf-aligned": Conclusion.AUTHENTICATED,
+    "no-policy": Conclusion.UNPROTECTED,
+    "not-aligned": Conclusion.FAILED,
+    "author-missing": Conclusion.FAILED,
+    "author-repeated": Conclusion.FAILED,
+    "author-several-domains": Conclusion.FAILED,
+    "author-ambiguous": Conclusion.FAILED,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_first_rule_that_holds_decides(name):
+    changes, reason = CASES[name]
+    assert conclude(facts(**changes)) == (CONCLUSIONS.get(reason, Conclusion.UNDETERMINED), ConclusionReason(reason))
+
+
+def test_every_reason_has_a_case():
+    assert {reason for _, reason in CASES.values()} == {reason.value for reason in ConclusionReason}
+
+
+@pytest.mark.parametrize(
+    ("reason", "result"),
+    [
+        (ConclusionReason.DNS, DmarcWord.TEMPERROR),
+        (ConclusionReason.NOT_RECORDED, None),
+        (ConclusionReason.ORIGIN_UNKNOWN, None),
+        (ConclusionReason.ORIGIN_INFERRED, None),
+        (ConclusionReason.NEVER_CROSSED_BORDER, None),
+        (ConclusionReason.NOT_CHECKABLE, None),
+        (ConclusionReason.LIMIT, None),
+        (ConclusionReason.COPY_ALTERED, DmarcWord.FAIL),
+        (ConclusionReason.RECORDS_LATER, DmarcWord.FAIL),
+        (ConclusionReason.NOT_ALIGNED, DmarcWord.FAIL),
+    ],
+)
+def test_dmarc_is_never_fail_where_something_could_not_be_checked(reason, result):
+    assert settled_dmarc(dmarc(DmarcWord.FAIL, *BOTH), reason).result is result
