@@ -1,0 +1,189 @@
+"""From a verdict to what is done with the message: the milter and its rehearsal over stored mail share it.
+
+RFC 9989 7.4: a receiver must not reject on ``p=reject`` alone, and without other knowledge treats such mail as
+``quarantine``.  So nothing is enforced by default, and to reject is an override that the operator writes down.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from verify.grammar.names import address, matches_host, split_mailbox
+from verify.model import (
+    Cause,
+    Conclusion,
+    ConclusionReason,
+    Network,
+    Override,
+    PolicyWord,
+    Verdict,
+)
+
+
+class ActionKind(StrEnum):
+    """From the mildest to the strictest."""
+
+    ADD = "add"  # deliver, with our field
+    QUARANTINE = "quarantine"
+    DEFER = "defer"
+    REJECT = "reject"
+
+
+class ActionReason(StrEnum):
+    """Why an action was chosen."""
+
+    NOTHING_ENFORCED = "nothing-enforced"
+    NOT_FAILED = "not-failed"
+    POLICY_NONE = "policy-none"
+    POLICY_QUARANTINE = "policy-quarantine"
+    POLICY_REJECT = "policy-reject"
+    AUTHOR_UNCLEAR = "author-unclear"
+    LIMIT_HIT = "limit-hit"
+    DNS_BUDGET = "dns-budget"
+    DNS_TROUBLE = "dns-trouble"
+    TRUSTED_SEALER = "trusted-sealer"
+    MAILING_LIST = "mailing-list"
+    LOCAL_POLICY = "local-policy"
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """What the operator wants done.  All defaults: add the field, touch nothing else.
+
+    ``on_quarantine``, ``on_reject``: what becomes of mail that fails under that DMARC policy.  ``on_dns``: of mail
+    over whose author the DNS gave no answer.  Exceptions are by Author Domain (with what is below it), by network of
+    the client and by recipient.
+    """
+
+    on_quarantine: ActionKind = ActionKind.ADD
+    on_reject: ActionKind = ActionKind.ADD
+    on_dns: ActionKind = ActionKind.ADD
+    mailing_lists: tuple[str, ...] = ()  # domains that send for lists: MAIL FROM with an SPF pass, or a signature
+    except_domains: tuple[str, ...] = ()
+    except_networks: tuple[Network, ...] = ()
+    except_recipients: tuple[str, ...] = ()  # addresses, or @domain
+    subject_tag: str | None = None  # put before the subject of failed mail that is delivered
+    warning_field: str | None = None  # name of a field added to failed mail that is delivered
+
+    @property
+    def enforces(self) -> bool:
+        """Anything but adding our field is done to some mail."""
+        return any(kind is not ActionKind.ADD for kind in (self.on_quarantine, self.on_reject, self.on_dns))
+
+
+class Action(Struct, frozen=True, kw_only=True):
+    """``code``, ``status``, ``text``: the SMTP reply of DEFER and REJECT, printable ASCII.  ``failed``: tag it."""
+
+    kind: ActionKind
+    reason: ActionReason
+    override: Override | None = None
+    code: int | None = None
+    status: str | None = None
+    text: str | None = None
+    failed: bool = False
+
+
+_STRENGTH = tuple(ActionKind)
+_BY_POLICY = {
+    PolicyWord.NONE: ActionReason.POLICY_NONE,
+    PolicyWord.QUARANTINE: ActionReason.POLICY_QUARANTINE,
+    PolicyWord.REJECT: ActionReason.POLICY_REJECT,
+}
+
+
+def decide(verdict: Verdict, policy: Policy, recipients: tuple[str, ...] = ()) -> Action:
+    """The one action for a message.  ``recipients``: of the envelope, as given."""
+    failed = verdict.conclusion is Conclusion.FAILED
+    if not policy.enforces:
+        return Action(kind=ActionKind.ADD, reason=ActionReason.NOTHING_ENFORCED, failed=failed)
+    kind, reason = _wanted(verdict, policy)
+    if kind is ActionKind.ADD:
+        return Action(kind=kind, reason=reason, failed=failed)
+    override = _override(verdict, policy, recipients)
+    if override is not None:
+        return Action(kind=ActionKind.ADD, reason=ActionReason(override.value), override=override, failed=failed)
+    code, status, text = _reply(verdict, kind, reason)
+    return Action(kind=kind, reason=reason, code=code, status=status, text=text, failed=failed)
+
+
+def _wanted(verdict: Verdict, policy: Policy) -> tuple[ActionKind, ActionReason]:
+    """What the policy says before exceptions."""
+    reason = verdict.conclusion_reason
+    if verdict.conclusion is Conclusion.FAILED and reason is not ConclusionReason.NOT_ALIGNED:
+        strictest = _for_policy(policy, _strictest_author_policy(verdict))
+        return _at_least(strictest, ActionKind.QUARANTINE), ActionReason.AUTHOR_UNCLEAR
+    if reason is ConclusionReason.LIMIT:
+        applied = verdict.dmarc.applied_policy
+        kind = ActionKind.QUARANTINE if applied is None else _for_policy(policy, applied)
+        return kind, ActionReason.LIMIT_HIT
+    if reason is ConclusionReason.DNS:
+        if any(error.cause is Cause.BUDGET for error in verdict.dns.errors):
+            return ActionKind.DEFER, ActionReason.DNS_BUDGET
+        return policy.on_dns, ActionReason.DNS_TROUBLE
+    if verdict.conclusion is not Conclusion.FAILED:
+        return ActionKind.ADD, ActionReason.NOT_FAILED
+    applied = verdict.dmarc.applied_policy or PolicyWord.NONE
+    return _for_policy(policy, applied), _BY_POLICY[applied]
+
+
+def _for_policy(policy: Policy, word: PolicyWord) -> ActionKind:
+    if word is PolicyWord.REJECT:
+        return policy.on_reject
+    return policy.on_quarantine if word is PolicyWord.QUARANTINE else ActionKind.ADD
+
+
+def _at_least(kind: ActionKind, least: ActionKind) -> ActionKind:
+    return max(kind, least, key=_STRENGTH.index)
+
+
+def _strictest_author_policy(verdict: Verdict) -> PolicyWord:
+    words = tuple(PolicyWord)
+    found = [p.applied_policy for p in verdict.dmarc.author_policies if p.applied_policy is not None]
+    return max(found, key=words.index, default=PolicyWord.NONE)
+
+
+def _override(verdict: Verdict, policy: Policy, recipients: tuple[str, ...]) -> Override | None:
+    """A reason to deliver all the same; never for an author that cannot be told, save by recipient and network."""
+    if _excepted(verdict, policy, recipients):
+        return Override.LOCAL_POLICY
+    if verdict.author.domain is None:
+        return None
+    if verdict.dmarc.override is not None:
+        return verdict.dmarc.override
+    senders = {r.domain for r in verdict.spf[:1] if r.result == "pass"} if verdict.origin.vouched_for else set()
+    senders |= {s.domain for s in verdict.dkim if s.result == "pass"}
+    if any(_below(sender, name) for sender in senders if sender for name in policy.mailing_lists):
+        return Override.MAILING_LIST
+    return None
+
+
+def _excepted(verdict: Verdict, policy: Policy, recipients: tuple[str, ...]) -> bool:
+    domain = verdict.author.domain
+    if domain is not None and any(_below(domain, name) for name in policy.except_domains):
+        return True
+    ip = address(verdict.origin.client_ip or "")
+    if ip is not None and verdict.origin.vouched_for and any(ip in network for network in policy.except_networks):
+        return True
+    return bool(recipients) and all(_is_excepted(recipient, policy) for recipient in recipients)
+
+
+def _is_excepted(recipient: str, policy: Policy) -> bool:
+    domain = "@" + split_mailbox(recipient)[1]
+    return any(name.lower() in (recipient.lower(), domain.lower()) for name in policy.except_recipients)
+
+
+def _below(domain: str, name: str) -> bool:
+    return matches_host(name, domain) or matches_host("*." + name, domain)
+
+
+def _reply(verdict: Verdict, kind: ActionKind, reason: ActionReason) -> tuple[int | None, str | None, str | None]:
+    """RFC 7372 and RFC 9989 7.2: the word DMARC in a rejection, 451 for what may work later."""
+    domain = verdict.author.domain or "its author"
+    if kind is ActionKind.REJECT:
+        if reason is ActionReason.AUTHOR_UNCLEAR:
+            return 550, "5.7.1", "Email rejected per DMARC policy: the From field does not name one author domain"
+        return 550, "5.7.1", f"Email rejected per DMARC policy for {domain}"
+    if kind is ActionKind.DEFER:
+        return 451, "4.7.1", f"DMARC for {domain} could not be evaluated, please try again later"
+    return None, None, None
