@@ -1,0 +1,263 @@
+"""DKIM signatures (RFC 6376, 8301, 8463): which are tried, and what each one proves.
+
+The key is asked for before the body is hashed, so that an interrupted check has cost little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from verify.checks.canonical import BodyHashes
+from verify.checks.keys import LibraryError, digest_of, key_records
+from verify.checks.signature import DKIM, Arithmetic, Signature, header_input, parse_signature, signed_fields, try_keys
+from verify.grammar.names import is_below
+from verify.grammar.visible import escape
+from verify.model import (
+    DNS_REASONS,
+    Answer,
+    Ask,
+    Cause,
+    DkimCheck,
+    DkimResult,
+    DkimWord,
+    Fidelity,
+    Field,
+    Limits,
+    Message,
+    Outcome,
+    Question,
+    Reason,
+    Settings,
+    replace,
+    utc,
+)
+
+SIGNATURE = b"dkim-signature"
+B_LEAST = 8  # characters of b= in a result, RFC 6008 4
+
+# Fields that a reader is shown, or that decide what is shown (RFC 6376 8.15 and 5.4.1).
+SHOWN = (
+    b"from",
+    b"subject",
+    b"date",
+    b"to",
+    b"cc",
+    b"reply-to",
+    b"mime-version",
+    b"content-type",
+    b"content-transfer-encoding",
+)
+
+_PERMERROR = frozenset(
+    (
+        Reason.BAD_DOMAIN,
+        Reason.BAD_SELECTOR,
+        Reason.BAD_AUID,
+        Reason.RSA_SHA1,
+        Reason.FROM_NOT_SIGNED,
+        Reason.AUID_OUTSIDE_DOMAIN,
+    )
+)
+
+
+def read_signature(field: Field, limits: Limits) -> Signature:
+    """A DKIM-Signature field read; ``.question`` is where its key is."""
+    return parse_signature(field.value, DKIM, limits.tag_list_octets, limits.signed_names)
+
+
+def order_signatures(
+    message: Message, author_domain: str | None, limits: Limits
+) -> tuple[tuple[Field, ...], tuple[int, ...]]:
+    """The signatures to try, in the order to try them, and the header indexes of those left out.
+
+    Those come first whose d= equals the Author Domain, lies below it, or is an ancestor of two labels or more; so a
+    flood of foreign signatures cannot push out the one that counts.  Results stand in the verdict in header order.
+    """
+    fields = message.named(SIGNATURE)
+    if author_domain is not None and len(fields) > 1:
+        fields = tuple(sorted(fields, key=lambda f: not _may_align(read_signature(f, limits), author_domain)))
+    return fields[: limits.signatures], tuple(sorted(f.index for f in fields[limits.signatures :]))
+
+
+def _may_align(signature: Signature, author_domain: str) -> bool:
+    domain = signature.domain
+    if domain is None:
+        return False
+    return is_below(domain, author_domain) or ("." in domain and is_below(author_domain, domain))
+
+
+def check_signature(
+    message: Message, field: Field, ask: Ask, judged_at: int, settings: Settings, bodies: BodyHashes
+) -> DkimCheck:
+    """What one DKIM-Signature proves of this message.
+
+    ``field``: one of the message's; ``bodies``: made of its body.  ``ask`` may raise ``NotKnownYet``.  Times are judged
+    at ``judged_at``, epoch seconds.  Result words: pass; fail (the arithmetic says no); neutral (cannot be read);
+    permerror (a MUST is broken, the key among it); temperror; policy (good, but refused); None (could not be run).
+    """
+    limits = settings.limits
+    signature = read_signature(field, limits)
+    base = DkimResult(
+        domain=signature.domain,
+        selector=signature.selector,
+        auid=signature.auid,
+        algorithm=signature.algorithm,
+        result=None,
+        signed_fields=tuple(escape(name) for name in signature.names_written),
+        signed_at=utc(signature.signed_at),
+        expires_at=utc(signature.expires_at),
+        b=_start_of_b(message, field, signature, limits),
+        index=field.index,
+    )
+    if message.source.fidelity is Fidelity.SYNTHETIC:
+        return _refused(base, None, Reason.NOT_CHECKABLE)
+    if signature.problem is not None:
+        return _refused(base, _word_of_problem(signature.problem), signature.problem)
+    question = signature.question
+    if question is None:  # no problem means that both names are there
+        return _refused(base, DkimWord.PERMERROR, Reason.BAD_SELECTOR)
+    if _is_public_suffix(signature.domain or "", settings):
+        return _refused(base, DkimWord.POLICY, Reason.PUBLIC_SUFFIX)
+
+    answer = ask(question)
+    if answer.outcome is Outcome.NOT_RECORDED:
+        return _refused(base, None, Reason.NOT_RECORDED)
+    if answer.outcome is Outcome.TEMPORARY:
+        return _refused(base, DkimWord.TEMPERROR, DNS_REASONS[answer.cause or Cause.SERVFAIL])
+    return _judge(message, field, signature, base, answer, judged_at, settings, bodies)
+
+
+def _refused(base: DkimResult, word: DkimWord | None, reason: Reason) -> DkimCheck:
+    return DkimCheck(result=replace(base, result=word, reason=reason))
+
+
+def _word_of_problem(problem: Reason) -> DkimWord | None:
+    if problem is Reason.LIMIT:
+        return None
+    return DkimWord.PERMERROR if problem in _PERMERROR else DkimWord.NEUTRAL
+
+
+def _is_public_suffix(domain: str, settings: Settings) -> bool:
+    if "." not in domain:
+        return True
+    return settings.public_suffix is not None and settings.public_suffix(domain) is None
+
+
+def _judge(
+    message: Message,
+    field: Field,
+    signature: Signature,
+    base: DkimResult,
+    answer: Answer,
+    judged_at: int,
+    settings: Settings,
+    bodies: BodyHashes,
+) -> DkimCheck:
+    """Body hash, arithmetic, then what stands against a signature that holds."""
+    limits = settings.limits
+    body = bodies.hash(signature.body_form, "sha256", signature.length)
+    if body is None:
+        return _refused(base, None, Reason.LIMIT)
+    records, missing = key_records(answer, limits)
+    try:
+        covered = signed_fields(message.fields, signature.names)
+        digest = digest_of(header_input(signature, field, covered, bodies)) if records else b""
+        arithmetic = try_keys(signature, records, digest, limits) if missing is None else Arithmetic(None, missing)
+    except LibraryError:
+        return _refused(base, DkimWord.PERMERROR, Reason.LIBRARY_ERROR)
+    unsigned = None if signature.length is None else max(0, body.octets - signature.length)
+    over = signature.length is not None and signature.length > body.octets
+    body_holds = body.digest == signature.body_hash and not over
+    key = arithmetic.record
+    result = replace(
+        base, key_bits=key and key.bits, testing=None if key is None else key.testing, unsigned_octets=unsigned
+    )
+    indexes = tuple(sorted(f.index for f in covered))
+    word, reason = _outcome(arithmetic, body_holds, over, bool(key and key.testing))
+    expired_only = False
+    if word is DkimWord.PASS:
+        objection = _objection(message, signature, indexes, unsigned or 0, judged_at, settings)
+        if objection is not None:
+            word, reason = DkimWord.POLICY, objection
+            expired_only = objection is Reason.EXPIRED
+    return DkimCheck(
+        result=replace(result, result=word, reason=reason),
+        covered=indexes,
+        body_hash_holds=body_holds,
+        signature_holds=arithmetic.holds,
+        expired_only=expired_only,
+        body_octets_signed=signature.length,
+    )
+
+
+def _outcome(arithmetic: Arithmetic, body_holds: bool, over: bool, testing: bool) -> tuple[DkimWord | None, Reason]:
+    if arithmetic.problem is not None:
+        if arithmetic.problem is Reason.LIMIT:
+            return None, Reason.LIMIT
+        word = DkimWord.POLICY if arithmetic.problem is Reason.KEY_TOO_LONG else DkimWord.PERMERROR
+        return word, arithmetic.problem
+    if over:
+        return DkimWord.NEUTRAL, Reason.LENGTH_OVER_BODY
+    if body_holds and arithmetic.holds:
+        return DkimWord.PASS, Reason.VERIFIED
+    if testing:  # RFC 6376 3.6.1: as if unsigned
+        return DkimWord.NEUTRAL, Reason.TESTING
+    return DkimWord.FAIL, Reason.SIGNATURE_MISMATCH if body_holds else Reason.BODY_HASH_MISMATCH
+
+
+def _objection(
+    message: Message, signature: Signature, covered: Sequence[int], unsigned: int, judged_at: int, settings: Settings
+) -> Reason | None:
+    """Why a signature that holds does not count.  Expiry last: then it is the only thing that stands against it."""
+    drift = settings.limits.clock_drift
+    if signature.signed_at is not None and signature.signed_at > judged_at + drift:
+        return Reason.SIGNED_IN_FUTURE
+    if unsigned and not settings.allow_unsigned_octets:
+        return Reason.UNSIGNED_OCTETS
+    if not_shown(message, covered):
+        return Reason.SIGNED_INSTANCE_NOT_SHOWN
+    if signature.expires_at is not None and signature.expires_at + drift < judged_at:
+        return Reason.EXPIRED
+    return None
+
+
+def not_shown(message: Message, covered: Sequence[int]) -> tuple[Field, ...]:
+    """Instances of shown fields that are not covered although another instance of that name is.
+
+    h= takes the lowest instances, so an uncovered one always stands above them, where most readers take the field
+    from (RFC 6376 8.15).  A name of which no instance is covered is unsigned, which is another matter.
+    """
+    signed = set(covered)
+    names = {f.key for f in message.fields if f.index in signed}.intersection(SHOWN)
+    return tuple(f for f in message.fields if f.key in names and f.index not in signed)
+
+
+def _start_of_b(message: Message, field: Field, signature: Signature, limits: Limits) -> str | None:
+    """At least 8 characters of b=, more until no other signature of the message begins so (RFC 6008 4)."""
+    own = signature.b_text
+    if own is None:
+        return None
+    length = B_LEAST
+    for other in message.named(SIGNATURE):
+        text = None if other is field else read_signature(other, limits).b_text
+        if text is not None and text != own:
+            length = max(length, _common_start(own, text) + 1)
+    return own[:length]
+
+
+def _common_start(one: str, other: str) -> int:
+    for place, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return place
+    return min(len(one), len(other))
+
+
+def key_questions(message: Message, author_domain: str | None, limits: Limits) -> tuple[Question, ...]:
+    """The keys that the signatures to be tried will need, those that could align first; pure."""
+    tried, _ = order_signatures(message, author_domain, limits)
+    found: dict[Question, None] = {}
+    for field in tried:
+        signature = read_signature(field, limits)
+        if signature.problem is None and signature.question is not None:
+            found[signature.question] = None
+    return tuple(found)

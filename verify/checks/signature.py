@@ -1,0 +1,273 @@
+"""What DKIM-Signature, ARC-Message-Signature and ARC-Seal have in common: their tags, what they sign, the key.
+
+``parse_signature`` reads a field and says what is wrong with it before any DNS question (RFC 6376 6.1.1);
+``signed_fields`` picks the header fields by dkimpy's ``select_headers``; ``try_keys`` does the arithmetic.  dkimpy's
+``hash_headers`` is not used: its search for b= is quadratic, and it strips more than CRLF from the signature field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
+
+from msgspec import Struct
+
+from verify.checks.canonical import RELAXED, SIMPLE, BodyHashes, signature_field, simple_field
+from verify.checks.keys import KeyRecord, LibraryError, check_key, holds, strict_base64
+from verify.grammar.names import domain_bytes, domain_name, is_below
+from verify.grammar.taglist import Defect, TagList, colon_list, parse_tag_list, without_blanks
+from verify.grammar.visible import escape
+from verify.model import Field, Limits, Question, Reason, replace
+
+ALGORITHMS = (b"rsa-sha256", b"ed25519-sha256")
+NEVER = 10**13  # a time of more than 12 digits: after everything (RFC 6376 3.5, t= and x=)
+
+_DIGITS = re.compile(rb"[0-9]+\Z")
+_HEADER_NAME = re.compile(rb"[!-9<-~]+\Z")  # printable, neither colon nor semicolon
+
+
+class Signature(Struct, frozen=True):
+    """A signature field read.  ``problem``: the first thing that stands against it, before its key is looked up.
+
+    ``domain`` and ``selector`` are A-labels, None when they are no names; ``names``: h= in lower case, as it stands.
+    ``algorithm``: visible text.  ``b_text``: b= without blanks when it holds base64 characters only.
+    """
+
+    problem: Reason | None = None
+    domain: str | None = None
+    selector: str | None = None
+    auid: str | None = None
+    below_domain: bool = False
+    algorithm: str | None = None
+    header_form: bytes = SIMPLE
+    body_form: bytes = SIMPLE
+    names: tuple[bytes, ...] = ()
+    names_written: tuple[bytes, ...] = ()
+    signature: bytes = b""
+    body_hash: bytes = b""
+    b_text: str | None = None
+    length: int | None = None
+    signed_at: int | None = None
+    expires_at: int | None = None
+    instance: int | None = None
+    cv: bytes | None = None
+
+    @property
+    def question(self) -> Question | None:
+        """Where the key is; None when the field names no place."""
+        if self.domain is None or self.selector is None:
+            return None
+        return Question(f"{self.selector}._domainkey.{self.domain}", "TXT")
+
+
+class Kind(Struct, frozen=True):
+    """Which tags a field must have and what its i= means."""
+
+    required: tuple[str, ...]
+    instance: bool  # i= is an ARC instance
+
+
+DKIM = Kind(("v", "a", "b", "bh", "d", "h", "s"), False)
+MESSAGE_SIGNATURE = Kind(("i", "a", "b", "bh", "d", "h", "s"), True)
+SEAL = Kind(("i", "a", "b", "cv", "d", "s"), True)
+
+
+@lru_cache(maxsize=1024)
+def parse_signature(value: bytes, kind: Kind, octets_most: int, names_most: int) -> Signature:
+    """Read one signature field's value; any octets give a ``Signature``.  Pure, linear.
+
+    What can be told is told even of a field that is refused.
+    """
+    tags = parse_tag_list(value, octets_most, utf8=True)
+    get = tags.tags.get
+    domain = _domain(get("d", b""))
+    auid, auid_domain = (None, None) if kind.instance else _auid(get("i"))
+    written = colon_list(get("h", b""))
+    b = get("b", b"")
+    signature = strict_base64(b)
+    forms = (get("c") or b"simple/simple").split(b"/")
+    read = Signature(
+        domain=domain,
+        selector=_selector(get("s", b""), domain) if domain else None,
+        auid=auid,
+        below_domain=auid_domain is not None and auid_domain != domain,
+        algorithm=escape(tags.tags["a"], 40) if "a" in tags.tags else None,
+        header_form=forms[0],
+        body_form=forms[1] if len(forms) > 1 else SIMPLE,
+        names=tuple(name.lower() for name in written[:names_most]),
+        names_written=written[:names_most],
+        signature=signature or b"",
+        body_hash=strict_base64(get("bh", b"")) or b"",
+        b_text=without_blanks(b).decode("ascii") if signature else None,
+        length=_number(get("l"), 76),
+        signed_at=_number(get("t"), 12),
+        expires_at=_number(get("x"), 12),
+        instance=instance_number(get("i", b"")) if kind.instance else None,
+        cv=get("cv"),
+    )
+    problem = _problem(tags, kind, read, forms, auid_domain)
+    if len(written) > names_most and not tags.defects:
+        problem = Reason.LIMIT
+    return replace(read, problem=problem) if problem else read
+
+
+def _problem(tags: TagList, kind: Kind, read: Signature, forms: list[bytes], auid_domain: str | None) -> Reason | None:
+    """The first rule that is broken, in this order (RFC 6376 3.5, 6.1.1; RFC 8617 4.1.2, 4.1.3)."""
+    present = tags.tags
+    if Defect.TOO_LONG in tags.defects:
+        return Reason.LIMIT
+    if Defect.SYNTAX in tags.defects:
+        return Reason.TAG_SYNTAX
+    if Defect.DUPLICATE in tags.defects:
+        return Reason.DUPLICATE_TAG
+    if any(name not in present for name in kind.required):
+        return Reason.MISSING_TAG
+    if kind is DKIM and present["v"] != b"1":
+        return Reason.BAD_VERSION
+    if kind.instance and read.instance is None:
+        return Reason.TAG_SYNTAX
+    if kind is SEAL and "h" in present:
+        return Reason.SEAL_HAS_H
+    if kind is SEAL and read.cv not in (b"none", b"pass", b"fail"):
+        return Reason.TAG_SYNTAX
+    if kind is not SEAL and not all(_HEADER_NAME.match(name) for name in read.names):
+        return Reason.TAG_SYNTAX  # an empty name, or no name at all, too
+    if present["a"] not in ALGORITHMS:
+        return Reason.RSA_SHA1 if present["a"] == b"rsa-sha1" else Reason.UNKNOWN_ALGORITHM
+    if kind is not SEAL and ("c" in present and not _known_forms(present["c"], forms)):
+        return Reason.UNKNOWN_CANONICALIZATION
+    if "q" in present and not any(q.partition(b":")[0] == b"dns/txt" for q in colon_list(present["q"])):
+        return Reason.UNKNOWN_QUERY_METHOD
+    if not read.signature or (kind is not SEAL and not read.body_hash):
+        return Reason.BAD_BASE64
+    if any(tag in present and _number(present[tag], most) is None for tag, most in (("l", 76), ("t", 12), ("x", 12))):
+        return Reason.TAG_SYNTAX
+    if read.domain is None:
+        return Reason.BAD_DOMAIN
+    if read.selector is None:
+        return Reason.BAD_SELECTOR
+    if not kind.instance and "i" in present:
+        if auid_domain is None:
+            return Reason.BAD_AUID
+        if not is_below(auid_domain, read.domain):
+            return Reason.AUID_OUTSIDE_DOMAIN
+    if kind is not SEAL and b"from" not in read.names:
+        return Reason.FROM_NOT_SIGNED
+    if kind is MESSAGE_SIGNATURE and b"arc-seal" in read.names:
+        return Reason.SEAL_SIGNED
+    if read.signed_at is not None and read.expires_at is not None and read.expires_at <= read.signed_at:
+        return Reason.EXPIRY_BEFORE_SIGNING
+    return None
+
+
+def _known_forms(value: bytes, forms: list[bytes]) -> bool:
+    return bool(value) and len(forms) <= 2 and all(form in (SIMPLE, RELAXED) for form in forms)
+
+
+def _domain(value: bytes) -> str | None:
+    """d= in A-labels; a final dot is no part of RFC 6376's domain-name."""
+    return None if value.endswith(b".") else domain_bytes(value)
+
+
+def _selector(value: bytes, domain: str) -> str | None:
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    if not text or text.endswith("."):
+        return None
+    suffix = "._domainkey." + domain
+    name = domain_name(text + suffix)
+    return name[: -len(suffix)] if name else None
+
+
+def _auid(value: bytes | None) -> tuple[str | None, str | None]:
+    """i= as visible text, and its domain; both None when it is absent or no ``[local]@domain``."""
+    local, at, host = (value or b"").rpartition(b"@")
+    name = _domain(host)
+    quoted = len(local) > 1 and local[:1] == local[-1:] == b'"'
+    if not at or name is None or (b"@" in local and not quoted):
+        return None, None
+    return f"{escape(local)}@{name}", name
+
+
+def _number(value: bytes | None, digits_most: int) -> int | None:
+    """A tag of digits.  A time with more than its 12 digits is later than everything; l= may have 76 and no more."""
+    if value is None or not _DIGITS.match(value):
+        return None
+    digits = value.lstrip(b"0") or b"0"
+    if len(digits) > digits_most:
+        return NEVER if digits_most == 12 else None
+    return int(digits)
+
+
+def instance_number(value: bytes) -> int | None:
+    """i= of an ARC field: one or two digits, at least 1 (RFC 8617 4.2.1); three digits are past every limit."""
+    if not _DIGITS.match(value) or len(value) > 3 or int(value) == 0:
+        return None
+    return int(value)
+
+
+@cache
+def _select_headers() -> Callable[[Sequence[tuple[bytes, int]], Sequence[bytes]], list[tuple[bytes, int]]]:
+    """dkimpy's choice of header fields, imported at the first signature: the import brings a resolver with it."""
+    import dkim as dkimpy
+
+    return dkimpy.select_headers  # type: ignore[no-any-return]
+
+
+def signed_fields(fields: Sequence[Field], names: Sequence[bytes]) -> tuple[Field, ...]:
+    """The fields that h= covers, in the order in which they are hashed (RFC 6376 3.7, 5.4.2).
+
+    Raises ``LibraryError``.
+    Only the lowest instances that h= can reach are handed to dkimpy, so that its search stays small: each name of
+    h= takes at most one.
+    """
+    wanted = Counter(names)
+    within: list[tuple[bytes, int]] = []
+    for place in range(len(fields) - 1, -1, -1):
+        key = fields[place].key
+        if wanted.get(key, 0) > 0:
+            wanted[key] -= 1
+            within.append((key, place))
+    within.reverse()
+    present = {key for key, _ in within}
+    try:
+        chosen = _select_headers()(within, [name for name in names if name in present])
+    except Exception as error:
+        raise LibraryError("dkimpy") from error
+    return tuple(fields[place] for _, place in chosen)
+
+
+def header_input(signature: Signature, field: Field, covered: Sequence[Field], bodies: BodyHashes) -> bytes:
+    """The octets that are hashed for b=: the covered fields, then the signature field itself (RFC 6376 3.7)."""
+    form = bodies.relaxed_field if signature.header_form == RELAXED else simple_field
+    parts = [form(f) for f in covered]
+    parts.append(signature_field(field, signature.header_form))
+    return b"".join(parts)
+
+
+class Arithmetic(Struct, frozen=True):
+    """What the keys say.  ``holds``: None when no key could be tried, then ``problem`` says why."""
+
+    holds: bool | None
+    problem: Reason | None = None
+    record: KeyRecord | None = None
+
+
+def try_keys(signature: Signature, records: Sequence[KeyRecord], digest: bytes, limits: Limits) -> Arithmetic:
+    """Try each record in turn: the first that verifies, else one that was tried, else why the first could not be."""
+    best: Arithmetic | None = None
+    algorithm = (signature.algorithm or "").encode()
+    for record in records:
+        problem = check_key(record, algorithm, signature.below_domain, limits)
+        if problem is not None or record.key is None:
+            best = best or Arithmetic(None, problem, record)
+            continue
+        if holds(record.key, signature.signature, digest):
+            return Arithmetic(True, None, record)
+        if best is None or best.holds is None:
+            best = Arithmetic(False, None, record)
+    return best or Arithmetic(None, Reason.NO_KEY)
