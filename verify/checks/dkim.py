@@ -5,11 +5,10 @@ The key is asked for before the body is hashed, so that an interrupted check has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from verify.checks.canonical import BodyHashes
-from verify.checks.keys import LibraryError, digest_of, key_records
-from verify.checks.signature import DKIM, Arithmetic, Signature, header_input, parse_signature, signed_fields, try_keys
+from verify.checks.examine import Examined, examine, objection
+from verify.checks.keys import LibraryError
+from verify.checks.signature import DKIM, Signature, parse_signature
 from verify.grammar.names import is_below
 from verify.grammar.visible import escape
 from verify.model import (
@@ -34,19 +33,6 @@ from verify.model import (
 
 SIGNATURE = b"dkim-signature"
 B_LEAST = 8  # characters of b= in a result, RFC 6008 4
-
-# Fields that a reader is shown, or that decide what is shown (RFC 6376 8.15 and 5.4.1).
-SHOWN = (
-    b"from",
-    b"subject",
-    b"date",
-    b"to",
-    b"cc",
-    b"reply-to",
-    b"mime-version",
-    b"content-type",
-    b"content-transfer-encoding",
-)
 
 _PERMERROR = frozenset(
     (
@@ -154,82 +140,46 @@ def _judge(
     bodies: BodyHashes,
 ) -> DkimCheck:
     """Body hash, arithmetic, then what stands against a signature that holds."""
-    limits = settings.limits
-    body = bodies.hash(signature.body_form, "sha256", signature.length)
-    if body is None:
-        return _refused(base, None, Reason.LIMIT)
-    records, missing = key_records(answer, limits)
     try:
-        covered = signed_fields(message.fields, signature.names)
-        digest = digest_of(header_input(signature, field, covered, bodies)) if records else b""
-        arithmetic = try_keys(signature, records, digest, limits) if missing is None else Arithmetic(None, missing)
+        examined = examine(message, field, signature, answer, settings.limits, bodies)
     except LibraryError:
         return _refused(base, DkimWord.PERMERROR, Reason.LIBRARY_ERROR)
-    unsigned = None if signature.length is None else max(0, body.octets - signature.length)
-    over = signature.length is not None and signature.length > body.octets
-    body_holds = body.digest == signature.body_hash and not over
-    key = arithmetic.record
-    result = replace(
-        base, key_bits=key and key.bits, testing=None if key is None else key.testing, unsigned_octets=unsigned
-    )
-    indexes = tuple(sorted(f.index for f in covered))
-    word, reason = _outcome(arithmetic, body_holds, over, bool(key and key.testing))
-    expired_only = False
-    if word is DkimWord.PASS:
-        objection = _objection(message, signature, indexes, unsigned or 0, judged_at, settings)
-        if objection is not None:
-            word, reason = DkimWord.POLICY, objection
-            expired_only = objection is Reason.EXPIRED
+    if examined is None:
+        return _refused(base, None, Reason.LIMIT)
+    record = examined.arithmetic.record
+    testing = None if record is None else record.testing
+    reason = examined.reason
+    if reason is Reason.VERIFIED:
+        reason = objection(message, signature, examined, judged_at, settings, bodies) or reason
+    word, reason = _outcome(examined, reason, bool(testing))
     return DkimCheck(
-        result=replace(result, result=word, reason=reason),
-        covered=indexes,
-        body_hash_holds=body_holds,
-        signature_holds=arithmetic.holds,
-        expired_only=expired_only,
+        result=replace(
+            base,
+            key_bits=None if record is None else record.bits,
+            testing=testing,
+            result=word,
+            reason=reason,
+            unsigned_octets=examined.unsigned_octets,
+        ),
+        covered=tuple(sorted(f.index for f in examined.covered)),
+        body_hash_holds=examined.body_holds,
+        signature_holds=examined.arithmetic.holds,
+        expired_only=reason is Reason.EXPIRED,
         body_octets_signed=signature.length,
     )
 
 
-def _outcome(arithmetic: Arithmetic, body_holds: bool, over: bool, testing: bool) -> tuple[DkimWord | None, Reason]:
-    if arithmetic.problem is not None:
-        if arithmetic.problem is Reason.LIMIT:
-            return None, Reason.LIMIT
-        word = DkimWord.POLICY if arithmetic.problem is Reason.KEY_TOO_LONG else DkimWord.PERMERROR
-        return word, arithmetic.problem
-    if over:
-        return DkimWord.NEUTRAL, Reason.LENGTH_OVER_BODY
-    if body_holds and arithmetic.holds:
-        return DkimWord.PASS, Reason.VERIFIED
-    if testing:  # RFC 6376 3.6.1: as if unsigned
-        return DkimWord.NEUTRAL, Reason.TESTING
-    return DkimWord.FAIL, Reason.SIGNATURE_MISMATCH if body_holds else Reason.BODY_HASH_MISMATCH
-
-
-def _objection(
-    message: Message, signature: Signature, covered: Sequence[int], unsigned: int, judged_at: int, settings: Settings
-) -> Reason | None:
-    """Why a signature that holds does not count.  Expiry last: then it is the only thing that stands against it."""
-    drift = settings.limits.clock_drift
-    if signature.signed_at is not None and signature.signed_at > judged_at + drift:
-        return Reason.SIGNED_IN_FUTURE
-    if unsigned and not settings.allow_unsigned_octets:
-        return Reason.UNSIGNED_OCTETS
-    if not_shown(message, covered):
-        return Reason.SIGNED_INSTANCE_NOT_SHOWN
-    if signature.expires_at is not None and signature.expires_at + drift < judged_at:
-        return Reason.EXPIRED
-    return None
-
-
-def not_shown(message: Message, covered: Sequence[int]) -> tuple[Field, ...]:
-    """Instances of shown fields that are not covered although another instance of that name is.
-
-    h= takes the lowest instances, so an uncovered one always stands above them, where most readers take the field
-    from (RFC 6376 8.15).  A name of which no instance is covered is unsigned, which is another matter.
-    """
-    signed = set(covered)
-    names = {f.key for f in message.fields if f.index in signed}.intersection(SHOWN)
-    return tuple(f for f in message.fields if f.key in names and f.index not in signed)
+def _outcome(examined: Examined, reason: Reason, testing: bool) -> tuple[DkimWord | None, Reason]:
+    if examined.arithmetic.problem is Reason.LIMIT:
+        return None, reason
+    if examined.arithmetic.problem is not None:
+        return DkimWord.POLICY if reason is Reason.KEY_TOO_LONG else DkimWord.PERMERROR, reason
+    if reason is Reason.LENGTH_OVER_BODY:
+        return DkimWord.NEUTRAL, reason
+    if reason in (Reason.BODY_HASH_MISMATCH, Reason.SIGNATURE_MISMATCH):
+        # RFC 6376 3.6.1: under a testing key a failing signature is as if there were none
+        return (DkimWord.NEUTRAL, Reason.TESTING) if testing else (DkimWord.FAIL, reason)
+    return DkimWord.PASS if reason is Reason.VERIFIED else DkimWord.POLICY, reason
 
 
 def _start_of_b(message: Message, field: Field, signature: Signature, limits: Limits) -> str | None:

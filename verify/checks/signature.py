@@ -1,25 +1,21 @@
-"""What DKIM-Signature, ARC-Message-Signature and ARC-Seal have in common: their tags, what they sign, the key.
+"""The tags of DKIM-Signature, ARC-Message-Signature and ARC-Seal (RFC 6376 3.5, RFC 8617 4.1).
 
-``parse_signature`` reads a field and says what is wrong with it before any DNS question (RFC 6376 6.1.1);
-``signed_fields`` picks the header fields by dkimpy's ``select_headers``; ``try_keys`` does the arithmetic.  dkimpy's
-``hash_headers`` is not used: its search for b= is quadratic, and it strips more than CRLF from the signature field.
+``parse_signature`` reads a field and says what is wrong with it before any DNS question (RFC 6376 6.1.1).
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from msgspec import Struct
 
-from verify.checks.canonical import RELAXED, SIMPLE, BodyHashes, signature_field, simple_field
-from verify.checks.keys import KeyRecord, LibraryError, check_key, holds, strict_base64
+from verify.checks.canonical import RELAXED, SIMPLE
+from verify.checks.keys import strict_base64
 from verify.grammar.names import domain_bytes, domain_name, is_below
 from verify.grammar.taglist import Defect, TagList, colon_list, parse_tag_list, without_blanks
 from verify.grammar.visible import escape
-from verify.model import Field, Limits, Question, Reason, replace
+from verify.model import Question, Reason, replace
 
 ALGORITHMS = (b"rsa-sha256", b"ed25519-sha256")
 NEVER = 10**13  # a time of more than 12 digits: after everything (RFC 6376 3.5, t= and x=)
@@ -67,11 +63,12 @@ class Kind(Struct, frozen=True):
 
     required: tuple[str, ...]
     instance: bool  # i= is an ARC instance
+    forms: bytes  # c= when it is absent; RFC 8617 names no default, sealers and the public suite mean relaxed
 
 
-DKIM = Kind(("v", "a", "b", "bh", "d", "h", "s"), False)
-MESSAGE_SIGNATURE = Kind(("i", "a", "b", "bh", "d", "h", "s"), True)
-SEAL = Kind(("i", "a", "b", "cv", "d", "s"), True)
+DKIM = Kind(("v", "a", "b", "bh", "d", "h", "s"), False, b"simple/simple")
+MESSAGE_SIGNATURE = Kind(("i", "a", "b", "bh", "d", "h", "s"), True, b"relaxed/relaxed")
+SEAL = Kind(("i", "a", "b", "cv", "d", "s"), True, b"relaxed/relaxed")
 
 
 @lru_cache(maxsize=1024)
@@ -87,7 +84,7 @@ def parse_signature(value: bytes, kind: Kind, octets_most: int, names_most: int)
     written = colon_list(get("h", b""))
     b = get("b", b"")
     signature = strict_base64(b)
-    forms = (get("c") or b"simple/simple").split(b"/")
+    forms = (get("c") or kind.forms).split(b"/")
     read = Signature(
         domain=domain,
         selector=_selector(get("s", b""), domain) if domain else None,
@@ -208,66 +205,3 @@ def instance_number(value: bytes) -> int | None:
     if not _DIGITS.match(value) or len(value) > 3 or int(value) == 0:
         return None
     return int(value)
-
-
-@cache
-def _select_headers() -> Callable[[Sequence[tuple[bytes, int]], Sequence[bytes]], list[tuple[bytes, int]]]:
-    """dkimpy's choice of header fields, imported at the first signature: the import brings a resolver with it."""
-    import dkim as dkimpy
-
-    return dkimpy.select_headers  # type: ignore[no-any-return]
-
-
-def signed_fields(fields: Sequence[Field], names: Sequence[bytes]) -> tuple[Field, ...]:
-    """The fields that h= covers, in the order in which they are hashed (RFC 6376 3.7, 5.4.2).
-
-    Raises ``LibraryError``.
-    Only the lowest instances that h= can reach are handed to dkimpy, so that its search stays small: each name of
-    h= takes at most one.
-    """
-    wanted = Counter(names)
-    within: list[tuple[bytes, int]] = []
-    for place in range(len(fields) - 1, -1, -1):
-        key = fields[place].key
-        if wanted.get(key, 0) > 0:
-            wanted[key] -= 1
-            within.append((key, place))
-    within.reverse()
-    present = {key for key, _ in within}
-    try:
-        chosen = _select_headers()(within, [name for name in names if name in present])
-    except Exception as error:
-        raise LibraryError("dkimpy") from error
-    return tuple(fields[place] for _, place in chosen)
-
-
-def header_input(signature: Signature, field: Field, covered: Sequence[Field], bodies: BodyHashes) -> bytes:
-    """The octets that are hashed for b=: the covered fields, then the signature field itself (RFC 6376 3.7)."""
-    form = bodies.relaxed_field if signature.header_form == RELAXED else simple_field
-    parts = [form(f) for f in covered]
-    parts.append(signature_field(field, signature.header_form))
-    return b"".join(parts)
-
-
-class Arithmetic(Struct, frozen=True):
-    """What the keys say.  ``holds``: None when no key could be tried, then ``problem`` says why."""
-
-    holds: bool | None
-    problem: Reason | None = None
-    record: KeyRecord | None = None
-
-
-def try_keys(signature: Signature, records: Sequence[KeyRecord], digest: bytes, limits: Limits) -> Arithmetic:
-    """Try each record in turn: the first that verifies, else one that was tried, else why the first could not be."""
-    best: Arithmetic | None = None
-    algorithm = (signature.algorithm or "").encode()
-    for record in records:
-        problem = check_key(record, algorithm, signature.below_domain, limits)
-        if problem is not None or record.key is None:
-            best = best or Arithmetic(None, problem, record)
-            continue
-        if holds(record.key, signature.signature, digest):
-            return Arithmetic(True, None, record)
-        if best is None or best.holds is None:
-            best = Arithmetic(False, None, record)
-    return best or Arithmetic(None, Reason.NO_KEY)
