@@ -14,12 +14,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 S = TypeVar("S", bound=Struct)
+
+Time: TypeAlias = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": "Z$"})]  # UTC
 
 # ---------------------------------------------------------------------------------------------------
 # Limits: each counts work, so that a verdict does not depend on the machine.
@@ -447,7 +449,7 @@ class Hop(Struct, frozen=True, kw_only=True):
     auth_user: str | None = None
     id: str | None = None
     for_: str | None = field(default=None, name="for")
-    date: datetime | None = None
+    date: Time | None = None
     delay_seconds: int | None = None  # from the hop below to this one
     standing: Standing = Standing.CLAIMED
     raw: str = ""
@@ -504,7 +506,7 @@ class Origin(Struct, frozen=True, kw_only=True):
     reason: OriginReason = OriginReason.NO_RECEIVED
     conflict: bool = False  # the receiver's own slot contradicts the border line
     incomplete: bool = False  # the boundary is not complete: name a network or a further receiver
-    received_at: datetime | None = None  # date of the border line, vouched for as far as the source is
+    received_at: Time | None = None  # date of the border line, vouched for as far as the source is
     encrypted: bool | None = None  # every trusted hop used TLS; None when nothing is known
 
     @property
@@ -641,8 +643,8 @@ class DkimResult(Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     signed_fields: tuple[str, ...] = ()
     unsigned_octets: int | None = None
-    signed_at: datetime | None = None
-    expires_at: datetime | None = None
+    signed_at: Time | None = None
+    expires_at: Time | None = None
     aligned: bool | None = None
     diagnosis: str | None = None  # written by explain; None in a Verdict
     # beyond the contract
@@ -928,7 +930,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     source: Source
     authserv_id: str
-    judged_at: datetime
+    judged_at: Time
     judged_at_source: JudgedAtSource
     conclusion: Conclusion
     conclusion_reason: ConclusionReason
