@@ -852,6 +852,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
     # beyond the contract
     reason: ComparisonReason | None = None
     parsed: bool = True  # False: not readable as what it claims to be
+    limit: str | None = None  # the limit (attribute of Limits) that kept it from being read whole
 
 
 class FieldCoverage(Struct, frozen=True):

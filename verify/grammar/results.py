@@ -67,6 +67,7 @@ _STRUCTURE = b'"()\\' + bytes(range(9)) + bytes(range(14, 32)) + b"\x0b\x0c\x7f"
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _STAND_IN = re.compile("[\U000f0000-\U000fffff]")
 _FIRST_STAND_IN = 0xF0000  # private characters; octets are decoded to none of them
+_ID = re.compile(r"[^()<>@,;:\\\"/\[\]?=\U000f0000-\U000fffff]+\Z")  # RFC 2045 token; UTF-8 by RFC 8601 2.5
 _KEYWORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})\Z")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}(?:\.[A-Za-z0-9][A-Za-z0-9_.-]{0,62})?\Z")
 _ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9-]{1,40})(?:\*[A-Za-z-]{1,20})?\?([BbQq])\?([^?\s]*)\?=")
@@ -102,6 +103,8 @@ def parse_results(value: bytes, limits: Limits) -> ParsedResults | None:
         if len(words) > 2 or not words[1].isdecimal() or len(words[1]) > 9:
             return None
         version = int(words[1])
+    if not (_ID.match(words[0]) or (quoted and len(words[0]) == 1)):
+        return None
     authserv_id = _text(words[0], quoted)
     if version != 1:
         return ParsedResults(authserv_id=authserv_id, version=version, instance=instance)

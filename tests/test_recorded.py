@@ -1,0 +1,378 @@
+"""What others recorded in the header: who is believed, who is not, and what a filter removes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from verify.model import (
+    Confidence,
+    Hop,
+    Limits,
+    Message,
+    Origin,
+    OriginReason,
+    OriginSource,
+    Profile,
+    Recorded,
+    RecordedStanding,
+    Settings,
+    Standing,
+)
+from verify.reading.message import parse_message
+from verify.reading.recorded import read_recorded, removable_fields, same_id
+
+TRUSTED, INFERRED, UNTRUSTED, FORGED = (
+    RecordedStanding.TRUSTED,
+    RecordedStanding.INFERRED,
+    RecordedStanding.UNTRUSTED,
+    RecordedStanding.FORGED,
+)
+GMAIL = Profile(
+    name="gmail", hosts=("mx.google.com", "*.google.com"), border_hosts=("mx.google.com",), authserv_ids=("mx.google.com",), results_slot="below-border"
+)  # fmt: skip
+MICROSOFT = Profile(
+    name="microsoft365", hosts=("*.prod.outlook.com", "*.mail.protection.outlook.com"), no_authserv_id=True
+)
+SES = Profile(
+    name="ses", hosts=("*.amazonaws.com",), authserv_ids=("amazonses.com",), results_slot="below-border", signs=("X-SES-Spam-Verdict", "X-SES-Virus-Verdict"),
+)  # fmt: skip
+PROTON = Profile(name="proton", hosts=("*.protonmail.ch",), authserv_ids=("*.protonmail.ch",), results_slot="either")
+MAILRU = Profile(name="mailru", hosts=("*.mail.ru",), authserv_ids=("mxs.mail.ru",), results_slot="after-author")
+
+OURS, BORDER, CLAIMED = Standing.OURS, Standing.BORDER, Standing.CLAIMED
+
+
+class Facts(Struct):
+    origin: Origin
+    hops: tuple[Hop, ...]
+
+
+def message(*lines: str) -> Message:
+    return parse_message(("\r\n".join([*lines, "From: a@s.example", "", "body", ""])).encode())
+
+
+def facts(
+    parsed: Message,
+    *standings: Standing,
+    by: tuple[str | None, ...] = (),
+    source: OriginSource = OriginSource.PROFILE,
+    **origin: Any,
+) -> Facts:
+    received = parsed.named(b"received")
+    hops = tuple(
+        Hop(index=i, field_index=field.index, standing=standing, by=by[i] if i < len(by) else None)
+        for i, (field, standing) in enumerate(zip(received, standings, strict=True))
+    )
+    border = next((hop.index for hop in hops if hop.standing is BORDER), None)
+    return Facts(Origin(client_ip="203.0.113.5", source=source, border=border, **origin), hops)
+
+
+def standings(recorded: tuple[Recorded, ...]) -> list[RecordedStanding]:
+    return [r.standing for r in recorded]
+
+
+INNER = "Received: by 2002:a05:1::1; Fri, 02 Jan 2026 03:04:06 +0000"
+LINE = "Received: from mail.s.example (mail.s.example. [203.0.113.5]) by mx.google.com; Fri, 02 Jan 2026 03:04:05 +0000"
+SPF = "Received-SPF: pass (google.com: domain of b@s.example designates 203.0.113.5 as permitted sender) client-ip=203.0.113.5;"
+AR = "Authentication-Results: mx.google.com; spf=pass smtp.mailfrom=b@s.example; dmarc=pass header.from=s.example"
+AAR = "ARC-Authentication-Results: i=1; mx.google.com; dkim=none"
+NAMED = Settings(receivers=(GMAIL,))
+
+
+def test_gmails_own_fields_above_and_below_its_border_are_trusted() -> None:
+    parsed = message(INNER, AAR, LINE, SPF, AR)
+    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER), NAMED)
+    assert standings(recorded) == [TRUSTED, TRUSTED, TRUSTED]
+    assert [r.index for r in recorded] == [1, 3, 4]
+    assert [r.authserv_id for r in recorded] == ["mx.google.com", "google.com", "mx.google.com"]
+    assert recorded[1].results[0].properties == {"smtp.remote-ip": "203.0.113.5"}
+
+
+def test_a_second_block_below_the_border_is_the_senders() -> None:
+    parsed = message(INNER, LINE, SPF, AR, AR, SPF, AAR)
+    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER), NAMED)
+    assert standings(recorded) == [TRUSTED, TRUSTED, UNTRUSTED, UNTRUSTED, UNTRUSTED]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "Subject: x",
+        "Received: from a by mx.google.com; Fri, 02 Jan 2026 03:04:05 +0000",
+        "Authentication-Results: other.example; none",
+        "Received-SPF: pass (google.com: domain of b@s.example) client-ip=192.0.2.9;",
+        "Received-SPF: pass (other.example: domain of b@s.example) client-ip=203.0.113.5;",
+        "Authentication-Results: mx.google.com; dkim=pass (unclosed",
+    ],
+)
+def test_the_slot_ends_at_anything_that_the_receiver_does_not_write_there(between: str) -> None:
+    parsed = message(LINE, between, AR)
+    count = len(parsed.named(b"received"))
+    recorded = read_recorded(parsed, facts(parsed, *([BORDER, CLAIMED][:count])), NAMED)
+    assert TRUSTED not in standings(recorded)
+
+
+def test_an_auto_picked_profile_gives_inferred() -> None:
+    parsed = message(INNER, LINE, SPF, AR)
+    auto = Settings(profiles=(GMAIL,))
+    found = facts(parsed, OURS, BORDER, source=OriginSource.INFERRED, profile="gmail", confidence=Confidence.LIKELY)
+    assert standings(read_recorded(parsed, found, auto)) == [INFERRED, INFERRED]
+
+
+def test_an_incomplete_boundary_gives_inferred_though_the_profile_was_named() -> None:
+    parsed = message(LINE, SPF, AR)
+    assert standings(read_recorded(parsed, facts(parsed, BORDER, incomplete=True), NAMED)) == [INFERRED, INFERRED]
+
+
+def test_microsofts_field_without_id_is_believed_above_the_border_alone() -> None:
+    field = "Authentication-Results: spf=pass (sender IP is 203.0.113.5) smtp.mailfrom=s.example; dkim=none"
+    spf = "Received-SPF: Pass (protection.outlook.com: domain of s.example designates 203.0.113.5) receiver=protection.outlook.com; client-ip=203.0.113.5; helo=mail.s.example; pr=C"
+    original = "Authentication-Results-Original: mx.s.example; dkim=pass"
+    hybrid = "X-MS-Exchange-Authentication-Results: spf=pass smtp.mailfrom=s.example"
+    parsed = message("Received: a", field, spf, original, hybrid, "Received: b", field, spf)
+    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER), Settings(receivers=(MICROSOFT,)))
+    assert standings(recorded) == [TRUSTED, TRUSTED, UNTRUSTED, TRUSTED, UNTRUSTED, UNTRUSTED]
+    assert recorded[0].authserv_id is None
+
+
+def test_no_other_profile_believes_a_field_without_id() -> None:
+    parsed = message("Authentication-Results: spf=pass smtp.mailfrom=s.example", LINE)
+    assert standings(read_recorded(parsed, facts(parsed, BORDER), NAMED)) == [UNTRUSTED]
+
+
+def test_ses_writes_its_verdicts_between_border_and_results() -> None:
+    spf = "Received-SPF: pass (spfCheck: domain of _spf.s.example designates 203.0.113.5) client-ip=203.0.113.5; envelope-from=b@s.example; helo=mail.s.example;"
+    field = "Authentication-Results: amazonses.com; spf=pass client-ip=203.0.113.5; dmarc=pass header.from=s.example;"
+    parsed = message("Received: b", "X-SES-Spam-Verdict: PASS", "X-SES-Virus-Verdict: PASS", spf, field, field)
+    recorded = read_recorded(parsed, facts(parsed, BORDER), Settings(receivers=(SES,)))
+    assert standings(recorded) == [TRUSTED, TRUSTED, UNTRUSTED]
+    assert recorded[0].results[0].properties["smtp.helo"] == "mail.s.example"
+
+
+def test_proton_writes_one_field_for_each_method_above_or_below() -> None:
+    lines = [f"Authentication-Results: mailin034.protonmail.ch; {m}=pass" for m in ("dmarc", "spf", "dkim")]
+    parsed = message(*lines, "Received: b", *lines, "Authentication-Results: mail.protonmail.ch; dmarc=pass")
+    recorded = read_recorded(parsed, facts(parsed, BORDER), Settings(receivers=(PROTON,)))
+    assert standings(recorded) == [TRUSTED] * 6 + [UNTRUSTED]
+
+
+def test_a_slot_among_the_senders_fields_is_never_believed() -> None:
+    field = "Authentication-Results: mxs.mail.ru; dmarc=pass header.from=s.example"
+    parsed = message("Received: b", "To: u@r.example", field)
+    assert standings(read_recorded(parsed, facts(parsed, BORDER), Settings(receivers=(MAILRU,)))) == [UNTRUSTED]
+
+
+CONFIGURED = Settings(authserv_id="mx.r.example", trust_authserv_ids=("Old.R.example",), trust_hosts=("*.r.example",))
+
+
+def test_a_configured_id_is_believed_above_the_border_in_any_spelling() -> None:
+    ids = ["old.r.example", "OLD.r.Example", '"old.r.example"', "old.r.example.", "(c) old.r.example 1"]
+    parsed = message(*(f"Authentication-Results: {name}; none" for name in ids), "Received: b")
+    found = facts(parsed, BORDER, source=OriginSource.CONFIGURED)
+    assert standings(read_recorded(parsed, found, CONFIGURED)) == [TRUSTED] * 5
+
+
+def test_an_id_that_was_not_configured_is_never_believed() -> None:
+    """The id that we write is believed only when it is listed (RFC 8601 7.1); a foreign one never."""
+    ids = ["other.example", "mx.r.example", "old.r.example.attack.example", "r.example"]
+    parsed = message(*(f"Authentication-Results: {name}; none" for name in ids), "Received: b")
+    found = facts(parsed, BORDER, source=OriginSource.CONFIGURED)
+    assert standings(read_recorded(parsed, found, CONFIGURED)) == [UNTRUSTED] * 4
+
+
+@pytest.mark.parametrize(
+    "name", ["mx.r.example", "old.r.example", '"MX.r.example."', "mx.r.example; dkim=pass (unclosed"]
+)
+def test_our_id_below_the_border_is_forged(name: str) -> None:
+    parsed = message("Received: b", "Received: c", f"Authentication-Results: {name}; none")
+    found = facts(parsed, BORDER, CLAIMED, source=OriginSource.CONFIGURED, by=("mx.r.example", "mail.s.example"))
+    assert standings(read_recorded(parsed, found, CONFIGURED)) == [FORGED]
+
+
+def test_our_id_below_a_line_of_our_hosts_is_untrusted_not_forged() -> None:
+    parsed = message("Received: b", "Received: c", "Authentication-Results: mx.r.example; none")
+    found = facts(parsed, BORDER, CLAIMED, source=OriginSource.CONFIGURED, by=("mx.r.example", "in.r.example"))
+    assert standings(read_recorded(parsed, found, CONFIGURED)) == [UNTRUSTED]
+
+
+def test_a_profiles_id_below_the_border_is_untrusted_and_localhost_is_nobodys() -> None:
+    parsed = message("Received: b", "Subject: x", AR, "Authentication-Results: localhost; none")
+    assert standings(read_recorded(parsed, facts(parsed, BORDER), NAMED)) == [UNTRUSTED, UNTRUSTED]
+
+
+def test_nothing_is_forged_below_a_guessed_or_unknown_border() -> None:
+    parsed = message("Received: b", "Authentication-Results: mx.r.example; none")
+    for found in (
+        facts(parsed, BORDER, source=OriginSource.INFERRED, confidence=Confidence.GUESS),
+        facts(parsed, CLAIMED, source=OriginSource.NONE),
+        facts(parsed, OURS, source=OriginSource.NONE, reason=OriginReason.NEVER_CROSSED),
+    ):
+        assert standings(read_recorded(parsed, found, CONFIGURED)) == [UNTRUSTED]
+
+
+def test_in_front_of_delivery_the_whole_header_is_the_senders() -> None:
+    parsed = message("Authentication-Results: mx.r.example; none", AR, "Received: a")
+    found = facts(parsed, OURS, source=OriginSource.ENVELOPE)
+    named = Settings(authserv_id="mx.r.example", trust_authserv_ids=("mx.r.example",), receivers=(GMAIL,))
+    assert standings(read_recorded(parsed, found, named)) == [FORGED, UNTRUSTED]
+
+
+def test_mail_that_never_crossed_the_border_is_ours_down_to_our_last_line() -> None:
+    parsed = message(
+        "Authentication-Results: old.r.example; none", "Received: a", "Authentication-Results: old.r.example; none"
+    )
+    found = facts(parsed, OURS, source=OriginSource.NONE, reason=OriginReason.NEVER_CROSSED)
+    assert standings(read_recorded(parsed, found, CONFIGURED)) == [TRUSTED, UNTRUSTED]
+
+
+def test_a_helo_result_carries_no_mail_from() -> None:
+    helo = "Received-SPF: Pass (helo) identity=helo; client-ip=203.0.113.5; helo=mail.s.example; envelope-from=b@s.example; receiver=mx.r.example"
+    pra = helo.replace("identity=helo", "identity=pra")
+    parsed = message(helo, pra, "Received: b")
+    first, second = read_recorded(parsed, facts(parsed, BORDER), CONFIGURED)
+    assert first.results[0].properties == {"smtp.helo": "mail.s.example", "smtp.remote-ip": "203.0.113.5"}
+    assert second.results[0].method == "sender-id"
+
+
+def test_what_cannot_be_read_is_listed_and_not_believed() -> None:
+    bad = ["old.r.example; dkim=pass (", "old.r.example 2; dkim=pass", "i=1; old.r.example; dkim=pass"]
+    parsed = message(*(f"Authentication-Results: {b}" for b in bad), "ARC-Authentication-Results: old.r.example; none", "Received-SPF: (", "Received: b")  # fmt: skip
+    recorded = read_recorded(parsed, facts(parsed, BORDER), CONFIGURED)
+    assert standings(recorded) == [UNTRUSTED] * 5
+    assert not any(r.parsed or r.results for r in recorded)
+    assert recorded[0].authserv_id == "old.r.example"
+
+
+def test_limits_are_named_where_they_cut() -> None:
+    few = Settings(trust_authserv_ids=("x.example",), limits=Limits(recorded_fields=2, recorded_octets=60))
+    line = "Authentication-Results: x.example; none"
+    parsed = message(line, "Authentication-Results: x.example; spf=none (" + "a" * 60 + ")", line, "Received: b")
+    recorded = read_recorded(parsed, facts(parsed, BORDER), few)
+    assert [(r.standing, r.limit) for r in recorded] == [(TRUSTED, None), (UNTRUSTED, "recorded_octets"), (UNTRUSTED, "recorded_fields")]  # fmt: skip
+
+
+SENT = st.lists(
+    st.sampled_from(
+        [AR, SPF, AAR, AR.replace("spf", "iprev"), "Subject: x", "X-SES-Spam-Verdict: PASS", "Authentication-Results: spf=pass", "Authentication-Results: mail.protonmail.ch; arc=pass", "Received: from x by mx.google.com"]
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+@given(SENT)
+@settings(max_examples=150, deadline=None)
+def test_nothing_below_the_receivers_last_line_changes_a_standing_or_is_believed(sent: list[str]) -> None:
+    parsed = message(INNER, AAR, LINE, SPF, AR, *sent)
+    count = len(parsed.named(b"received"))
+    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER, *[CLAIMED] * (count - 2)), NAMED)
+    assert standings(recorded)[:3] == [TRUSTED] * 3
+    assert set(standings(recorded)[3:]) <= {UNTRUSTED}
+
+
+# --- what a filter removes -------------------------------------------------------------------------
+
+IDS = ("mx.r.example", "bücher.example")
+
+
+def removed(*lines: str, peer_is_ours: bool = False) -> tuple[int, ...]:
+    return removable_fields(message(*lines), IDS, peer_is_ours=peer_is_ours)
+
+
+@pytest.mark.parametrize("peer_is_ours", [True, False])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Authentication-Results: mx.r.example; none",
+        "authentication-RESULTS: MX.R.Example; dkim=pass",
+        'Authentication-Results: "mx.r.example"; dkim=pass',
+        'Authentication-Results: "mx\\.r.example"; dkim=pass',
+        "Authentication-Results: mx.r.example (comment); dkim=pass",
+        "Authentication-Results: (mx.r.example) mx.r.example; dkim=pass",
+        "Authentication-Results: ((a)(b;)) mx.r.example; dkim=pass",
+        "Authentication-Results:\r\n\tmx.r.example\r\n ; dkim=pass",
+        "Authentication-Results: mx.r.example.; dkim=pass",
+        "Authentication-Results: mx.r.example 1; dkim=pass",
+        "Authentication-Results: mx.r.example 7; dkim=pass",
+        "Authentication-Results: mx.r.example; dkim=pass (unclosed",
+        'Authentication-Results: mx.r.example; dkim=pass reason="unclosed',
+        "Authentication-Results: =?utf-8?q?mx=2Er=2Eexample?=; dkim=pass",
+        "Authentication-Results: mx.r.example" + " ; dkim=pass" * 2000,
+        "Authentication-Results: xn--bcher-kva.example; none",
+        "Authentication-Results: BÜCHER.example; none",
+        "Authentication-Results: mx.r。example; none",
+        "Authentication-Results : mx.r.example; none",
+        "X-Original-Authentication-Results: mx.r.example; none",
+        "Authentication-Results-Original: mx.r.example; none",
+        "Received-SPF: pass (mx.r.example: domain of b@s.example) client-ip=192.0.2.1",
+        "Received-SPF: pass receiver=MX.R.Example; client-ip=192.0.2.1",
+        "Received-SPF: pass receiver=mx.r.example; client-ip=192.0.2.1 (",
+        "DMARC-Filter: OpenDMARC Filter v1 mx.s.example",
+        "X-Mailverdict: authenticated",
+    ],
+)
+def test_what_bears_our_name_is_removed(line: str, peer_is_ours: bool) -> None:
+    assert removed("Subject: x", line, "To: u@r.example", peer_is_ours=peer_is_ours) == (1,)
+
+
+UNREADABLE = [
+    "Authentication-Results: other.example; dkim=pass (unclosed",
+    "Authentication-Results: other.example 2; dkim=pass",
+    "Authentication-Results: spf=pass smtp.mailfrom=s.example",
+    "Authentication-Results:",
+    "Authentication-Results: a b c; dkim=pass",
+    "Authentication-Results: <mx@other.example>; dkim=pass",
+    "Received-SPF: (",
+]
+
+
+@pytest.mark.parametrize("line", UNREADABLE)
+def test_what_cannot_be_read_is_removed_unless_the_peer_is_ours(line: str) -> None:
+    assert removed(line) == (0,)
+    assert removed(line, peer_is_ours=True) == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Authentication-Results: other.example; dkim=pass header.d=mx.r.example",
+        "Authentication-Results: mx.r.example.attack.example; dkim=pass",
+        "Authentication-Results: other.example; dmarc=pass(p=none);",
+        "ARC-Authentication-Results: i=1; mx.r.example; dkim=pass",
+        "ARC-Authentication-Results: (",
+        "ARC-Seal: i=1; a=mx.r.example",
+        "Received-SPF: pass (other.example: domain of mx.r.example) client-ip=192.0.2.1",
+        "X-Original-Authentication-Results: other.example (",
+        "Received: from mx.r.example",
+    ],
+)
+def test_what_is_not_ours_stays(line: str) -> None:
+    assert removed(line) == ()
+
+
+def test_indexes_are_given_lowest_first() -> None:
+    line = "Authentication-Results: mx.r.example; none"
+    assert removed(line, "Subject: x", line, "X-Y: z", line) == (0, 2, 4)
+
+
+@given(
+    st.binary(max_size=120),
+    st.sampled_from([b"Authentication-Results", b"Received-SPF", b"ARC-Authentication-Results"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_any_octets_are_judged_without_an_exception(octets: bytes, name: bytes) -> None:
+    parsed = parse_message(name + b": " + octets + b"\r\n\r\n")
+    removable_fields(parsed, IDS, peer_is_ours=False)
+    read_recorded(parsed, Facts(Origin(), ()), CONFIGURED)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("MX.r.example.", "mx.r.example"), ("bücher.example", "xn--bcher-kva.example"), ("My Id", "myid"), ("m\u200bx.r.example", "mx.r.example"), ("", None), (None, None)],
+)  # fmt: skip
+def test_ids_are_compared_in_one_form(text: str | None, name: str | None) -> None:
+    assert same_id(text) == name

@@ -1,0 +1,311 @@
+"""Results that somebody recorded in the header, and what each is worth (RFC 8601 5 and 7.1).
+
+A field is believed for two things together: an id (or host) that the user configured or a profile names, and the
+place where its writer puts it.  Everything above the border's Received was written inside; a few receivers write
+directly below it, where only as much is believed as the receiver itself writes there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+from msgspec import Struct
+
+from verify.grammar.names import domain_name, is_below, matches_host
+from verify.grammar.results import (
+    ParsedReceivedSpf,
+    ParsedResults,
+    claimed_authserv_id,
+    parse_received_spf,
+    parse_results,
+)
+from verify.model import (
+    Confidence,
+    Field,
+    Hop,
+    Limits,
+    Message,
+    Origin,
+    OriginSource,
+    Profile,
+    Recorded,
+    RecordedResult,
+    RecordedStanding,
+    Settings,
+    Standing,
+)
+
+_RESULTS = b"authentication-results"
+_ARC_RESULTS = b"arc-authentication-results"
+_SPF = b"received-spf"
+_HYBRID = b"x-ms-exchange-authentication-results"  # the same content, carried inside Microsoft's own network
+_OURS = b"x-mailverdict"
+_UNSEEN = re.compile(r"[\s\x00-\x20\x7f\"'\\\u00ad\u200b-\u200f\u2060\ufeff]+")
+
+
+class Facts(Protocol):
+    """What is needed of ``reading.origin.OriginFacts``."""
+
+    @property
+    def origin(self) -> Origin: ...
+
+    @property
+    def hops(self) -> tuple[Hop, ...]: ...
+
+
+def is_recorded(key: bytes) -> bool:
+    """Authentication-Results, Received-SPF, ARC-Authentication-Results and their renamed kin, by lower-case name."""
+    return key.endswith((_RESULTS, _SPF)) or key.startswith(b"authentication-results-")
+
+
+def read_recorded(message: Message, facts: Facts, settings: Settings) -> tuple[Recorded, ...]:
+    """Every recorded field, topmost first, with its standing.
+
+    Fields past ``limits.recorded_fields`` or too long are listed unread, with the limit's name.  ``trusted`` rests
+    on options, configuration or a named profile alone; ``inferred`` on a border or a profile that was guessed.
+    """
+    fields = [f for f in message.fields if is_recorded(f.key)]
+    if not fields:
+        return ()
+    limits = settings.limits
+    read = []
+    for place, field in enumerate(fields):
+        limit = "recorded_fields" if place >= limits.recorded_fields else None
+        if limit is None and len(field.value) > limits.recorded_octets:
+            limit = "recorded_octets"
+        read.append(_Unread(field=field, limit=limit) if limit else _read(field, limits))
+    zone = _Zone(message, facts, settings)
+    slot = zone.slot_below(read)
+    return tuple(
+        Recorded(
+            field=r.field.name.decode("ascii", "backslashreplace"),
+            index=r.field.index,
+            authserv_id=r.writer,
+            standing=zone.standing(r, r.field.index in slot),
+            results=r.results,
+            parsed=r.parsed,
+            limit=r.limit,
+        )
+        for r in read
+    )
+
+
+class _Unread(Struct, frozen=True, kw_only=True):
+    """A recorded field as read, before anything is said of its standing."""
+
+    field: Field
+    writer: str | None = None  # authserv-id, or the host that a Received-SPF names
+    results: tuple[RecordedResult, ...] = ()
+    parsed: bool = False
+    limit: str | None = None
+    client_ip: str | None = None
+
+
+def _read(field: Field, limits: Limits) -> _Unread:
+    if field.key.endswith(_SPF):
+        spf = parse_received_spf(field.value, limits)
+        if spf is None:
+            return _Unread(field=field)
+        return _Unread(
+            field=field,
+            writer=_spf_writer(spf),
+            results=(_spf_result(spf),),
+            parsed=True,
+            client_ip=spf.client_ip,
+        )
+    parsed = parse_results(field.value, limits)
+    if parsed is None or parsed.version != 1 or (parsed.instance is not None) != (field.key == _ARC_RESULTS):
+        return _Unread(field=field, writer=parsed.authserv_id if parsed else claimed_authserv_id(field.value, limits))
+    return _Unread(field=field, writer=parsed.authserv_id, results=parsed.results, parsed=True, limit=parsed.limit)
+
+
+def _spf_writer(spf: ParsedReceivedSpf) -> str | None:
+    """``receiver=`` when it is a host, else the host that begins the comment; one label says nothing."""
+    for text in (spf.receiver, spf.host):
+        name = domain_name(text) if text else None
+        if name is not None and "." in name:
+            return name
+    return None
+
+
+def _spf_result(spf: ParsedReceivedSpf) -> RecordedResult:
+    """In the words of RFC 8601.  A HELO result carries no ``smtp.mailfrom``, that nobody takes it for MAIL FROM's."""
+    pairs = {
+        "smtp.mailfrom": spf.envelope_from if spf.identity in (None, "mailfrom") else None,
+        "smtp.helo": spf.helo,
+        "smtp.remote-ip": spf.client_ip,
+    }
+    method = "sender-id" if spf.identity == "pra" else "spf"
+    return RecordedResult(
+        method=method, result=spf.result, properties={name: text for name, text in pairs.items() if text is not None}
+    )
+
+
+class _Zone:
+    """Which part of the header was written inside the boundary, and by whom."""
+
+    def __init__(self, message: Message, facts: Facts, settings: Settings) -> None:
+        origin = facts.origin
+        self.fields = message.fields
+        self.places = {field.index: place for place, field in enumerate(message.fields)}
+        self.settings = settings
+        self.hops = facts.hops
+        self.client_ip = origin.client_ip
+        border = next((hop for hop in facts.hops if hop.index == origin.border), None)
+        self.border_line = border is not None
+        ours = [hop.field_index for hop in facts.hops if hop.standing is Standing.OURS]
+        if border is not None:
+            self.border = border.field_index
+        elif origin.source is OriginSource.ENVELOPE:  # nothing in the header says how far it is ours
+            self.border = -1
+        else:
+            self.border = max(ours, default=-1)
+        self.inferred = origin.source is OriginSource.INFERRED or origin.incomplete
+        self.guess = self.inferred and origin.confidence is Confidence.GUESS
+        self.crossed = origin.source is not OriginSource.NONE and not origin.never_crossed_border
+        self.profiles = settings.receivers
+        if self.inferred and not self.profiles and origin.profile is not None:
+            self.profiles = tuple(p for p in settings.profiles if p.name == origin.profile)
+        ids = settings.trust_authserv_ids
+        self.trusted_ids = frozenset(filter(None, map(same_id, ids)))
+        own = () if settings.authserv_id == "localhost" else (settings.authserv_id,)
+        self.our_ids = self.trusted_ids | frozenset(filter(None, map(same_id, own)))
+
+    def slot_below(self, read: list[_Unread]) -> frozenset[int]:
+        """Indexes of the fields directly below the border's Received that the receiver wrote there.
+
+        One Received-SPF, then one Authentication-Results, which ends it; a receiver that writes one field for each
+        method ends at the first method that comes again.  Between them only fields that it alone writes.
+        """
+        profile = self.profiles[-1] if self.profiles else None
+        if (
+            profile is None
+            or not self.border_line
+            or not self.crossed
+            or profile.results_slot not in ("below-border", "either")
+        ):
+            return frozenset()
+        by_index = {r.field.index: r for r in read}
+        several = profile.results_slot == "either"
+        signs = {sign.lower().encode() for sign in profile.signs}
+        slot: list[int] = []
+        seen: set[str] = set()
+        for field in self._below_border():
+            found = by_index.get(field.index)
+            if found is None or field.key not in (_RESULTS, _SPF):
+                if field.key in signs and field.key != b"received":
+                    continue
+                break
+            methods = {r.method for r in found.results} if field.key == _RESULTS else {"received-spf"}
+            if not found.parsed or methods & seen or not self._wrote(profile, found):
+                break
+            if field.key == _SPF and found.client_ip not in (None, self.client_ip):
+                break
+            seen |= methods
+            slot.append(field.index)
+            if field.key == _RESULTS and not several:
+                break
+        return frozenset(slot)
+
+    def _below_border(self) -> Iterator[Field]:
+        place = self.places.get(self.border)
+        if place is not None:
+            yield from self.fields[place + 1 :]
+
+    def standing(self, read: _Unread, in_slot: bool) -> RecordedStanding:
+        inside = read.field.index < self.border or in_slot
+        if not inside:
+            return RecordedStanding.FORGED if self._forged(read) else RecordedStanding.UNTRUSTED
+        if not read.parsed or read.field.key not in (_RESULTS, _ARC_RESULTS, _SPF, _HYBRID):
+            return RecordedStanding.UNTRUSTED
+        if same_id(read.writer) not in self.trusted_ids and not self._by_profile(read):
+            return RecordedStanding.UNTRUSTED
+        return RecordedStanding.INFERRED if self.inferred else RecordedStanding.TRUSTED
+
+    def _by_profile(self, read: _Unread) -> bool:
+        return any(p.results_slot != "after-author" and self._wrote(p, read) for p in self.profiles)
+
+    def _wrote(self, profile: Profile, read: _Unread) -> bool:
+        name = same_id(read.writer)
+        if read.field.key == _SPF:
+            if name is None:  # many name nobody; the place has to do
+                return True
+            known = (*profile.authserv_ids, *profile.hosts, *profile.border_hosts)
+            return any(matches_host(p, name) or is_below(p.removeprefix("*.").lower(), name) for p in known)
+        if name is None:
+            return profile.no_authserv_id and read.field.key in (_RESULTS, _HYBRID)
+        return name in self.trusted_ids or any(matches_host(p, name) for p in profile.authserv_ids)
+
+    def _forged(self, read: _Unread) -> bool:
+        """Our own id below the border, and no line of our hosts between: nobody of ours can have written it."""
+        if read.field.key not in (_RESULTS, _SPF) or same_id(read.writer) not in self.our_ids:
+            return False
+        if self.guess or not self.crossed:
+            return False
+        if not self.border_line:  # perhaps a delivered copy, whose border is not known
+            return not any(self._ours(hop) or hop.from_ip == self.client_ip for hop in self.hops)
+        return not any(self.border < hop.field_index < read.field.index and self._ours(hop) for hop in self.hops)
+
+    def _ours(self, hop: Hop) -> bool:
+        """A line that bears the name of one of our hosts, forged or not."""
+        if hop.by is None:
+            return False
+        return same_id(hop.by) in self.our_ids or any(matches_host(p, hop.by) for p in self.settings.trust_hosts)
+
+
+def same_id(text: str | None) -> str | None:
+    """An authserv-id in the form in which ids are compared: A-labels, lower case, no quotes, blanks or final dot.
+
+    RFC 8601 5 asks for A-labels against U-labels and any case; the rest catches what some reader might drop.
+    """
+    if text is None:
+        return None
+    text = _UNSEEN.sub("", text).rstrip(".")
+    return domain_name(text) or text.lower() or None
+
+
+def removable_fields(
+    message: Message, authserv_ids: tuple[str, ...], *, peer_is_ours: bool, limits: Limits | None = None
+) -> tuple[int, ...]:
+    """Header indexes of what must not go on with our name under it (RFC 8601 5), lowest first.
+
+    Whoever the peer is: Authentication-Results, Received-SPF and their renamed kin that bear one of our ids in any
+    spelling, DMARC-Filter, our own fields.  From a peer that is not ours besides: Authentication-Results that cannot
+    be read as RFC 8601 says or are of another version, and Received-SPF that cannot be read.  Never ARC fields.
+    """
+    limits = limits or Limits()
+    ours = frozenset(filter(None, map(same_id, authserv_ids)))
+    return tuple(
+        field.index for field in message.fields if _must_go(field, ours, peer_is_ours=peer_is_ours, limits=limits)
+    )
+
+
+def _must_go(field: Field, ours: frozenset[str], *, peer_is_ours: bool, limits: Limits) -> bool:
+    key = field.key
+    if key == b"dmarc-filter" or key.startswith(_OURS):
+        return True
+    if key.startswith(b"arc-") or not is_recorded(key):
+        return False
+    if key.endswith(_SPF):
+        spf = parse_received_spf(field.value, limits)
+        if spf is None:
+            return not peer_is_ours or _mentions(field.value, ours)
+        return any(same_id(text) in ours for text in (spf.receiver, spf.host) if text)
+    if same_id(claimed_authserv_id(field.value, limits)) in ours:
+        return True
+    if key != _RESULTS or peer_is_ours:
+        return False
+    parsed = parse_results(field.value, limits)
+    return not _is_rfc_8601(parsed)
+
+
+def _is_rfc_8601(parsed: ParsedResults | None) -> bool:
+    return parsed is not None and parsed.authserv_id is not None and parsed.version == 1 and parsed.instance is None
+
+
+def _mentions(value: bytes, ours: frozenset[str]) -> bool:
+    """A field that cannot be read but holds one of our ids."""
+    text = value.decode("ascii", "ignore").lower()
+    return any(name in text for name in ours)
