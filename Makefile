@@ -1,0 +1,73 @@
+# mailverdict: `make help` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+# Debian packages that tests use.  Installed by `make test` only where CI=true; tests without them are skipped elsewhere.
+DEBIAN := nsd unbound
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test format lint types unit debian lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@echo "  VENV=DIR      use another virtual environment than .venv (one that is there is taken as it is)"
+
+# A virtual environment that stands elsewhere is taken as it is; ours follows the lock files.
+ifeq ($(VENV),.venv)
+READY := .venv/.developing
+RUNNABLE := .venv/.running
+endif
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+.venv/.running: requirements.lock pyproject.toml
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps -e .
+	@touch $@
+
+.venv/.developing: requirements-dev.lock .venv/.running
+	$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+venv: $(READY) ## make .venv with everything that development needs, from the lock file
+
+demo: $(RUNNABLE) ## judge the samples with their recorded DNS
+	@sh samples/demo.sh $(BIN)/python
+
+test: debian lint types unit ## check format, lint and types, and run all tests
+
+lint: $(READY) ## check format and style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY) ## check types
+	$(BIN)/mypy
+
+unit: $(READY) ## run the tests alone
+	$(BIN)/python -m pytest -n $(JOBS)
+
+format: $(READY) ## bring the code into form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+debian:
+ifeq ($(CI),true)
+	@sh tests/debian.sh $(DEBIAN)
+else
+	@sh tests/debian.sh --tell $(DEBIAN)
+endif
+
+UV ?= uv
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+lock: ## write the lock files anew (needs uv)
+	$(LOCK) -o requirements.lock pyproject.toml
+	$(LOCK) -o requirements-dev.lock -c requirements.lock --extra psl --group dev pyproject.toml
+
+clean: ## remove what the other targets made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
