@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -201,6 +202,24 @@ def test_the_word_none_names_no_profile_and_infers_none() -> None:
     settings = resolve(Config(receiver="none"))
     assert settings.receivers == ()
     assert not settings.auto
+
+
+def test_the_old_standard_has_the_public_suffix_list() -> None:
+    pytest.importorskip("publicsuffixlist")
+    assert resolve(Config()).public_suffix is None
+    public_suffix = resolve(Config(dmarc="rfc7489")).public_suffix
+    assert public_suffix is not None
+    assert public_suffix("a.b.example.co.uk") == "example.co.uk"
+
+
+def test_without_the_extra_the_old_standard_is_refused_with_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> str | None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(configuration, "organizational_domain", absent)
+    with pytest.raises(ConfigError, match=re.escape('pip install "mailverdict[psl]"')) as refused:
+        resolve(Config(dmarc="rfc7489"))
+    assert refused.value.key == "dmarc"
 
 
 # ---- the file -------------------------------------------------------------------------------------

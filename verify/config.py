@@ -26,6 +26,7 @@ from msgspec import Struct
 from .grammar import names
 from .grammar.visible import escape, one_line
 from .model import AtMode, DmarcStandard, Envelope, Limits, Network, Profile, Settings, utc
+from .suffixes import organizational_domain
 
 FILE_NAME = "mailverdict.toml"
 VARIABLE = "MAILVERDICT_CONFIG"
@@ -317,8 +318,12 @@ def _profiles(path: str | None) -> tuple[Profile, ...]:
 
 
 def _public_suffix() -> Callable[[str], str | None]:
-    suffixes: Any = importlib.import_module("verify.suffixes")
-    return suffixes.organizational_domain  # type: ignore[no-any-return]
+    try:
+        organizational_domain("example.com")
+    except ImportError:
+        install = 'pip install "mailverdict[psl]"'
+        raise ConfigError("dmarc", f"rfc7489 needs the Public Suffix List: {install}") from None
+    return organizational_domain
 
 
 def _host_pattern(text: str) -> str:
