@@ -139,20 +139,27 @@ class CachingResolver:
         return [answers[question] for question in questions]
 
     async def _ask(self, questions: Sequence[Question], deadline: float | None) -> dict[Question, Answer]:
+        """One by one, so that whoever waits for one of them does not wait for all."""
         loop = asyncio.get_running_loop()
         mine: dict[Question, asyncio.Future[Answer]] = {question: loop.create_future() for question in questions}
         self._flying |= mine
+        tasks = [loop.create_task(self._ask_one(question, deadline, future)) for question, future in mine.items()]
         try:
-            answers = await self._resolver.resolve_async(questions, deadline)
-            for answer in answers:
-                self.cache.put(answer)
-                mine[answer.question].set_result(answer)
+            return dict(zip(questions, await asyncio.gather(*tasks), strict=True))
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             for question, future in mine.items():
-                if self._flying.get(question) is future:
+                if future.cancel():  # without an answer: whoever waits asks for itself
                     del self._flying[question]
-                future.cancel()  # without an answer: whoever waits asks for itself
-        return dict(zip(questions, answers, strict=True))
+
+    async def _ask_one(self, question: Question, deadline: float | None, future: asyncio.Future[Answer]) -> Answer:
+        (answer,) = await self._resolver.resolve_async((question,), deadline)
+        self.cache.put(answer)
+        future.set_result(answer)
+        del self._flying[question]
+        return answer
 
 
 async def _await(awaited: dict[Question, asyncio.Future[Answer]], deadline: float | None) -> dict[Question, Answer]:
