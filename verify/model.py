@@ -1016,6 +1016,6 @@ def utc(seconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def replace(value: S, **changes: Any) -> S:
+def replace(value: S, /, **changes: Any) -> S:
     """A copy of a frozen value with some fields changed."""
     return msgspec.structs.replace(value, **changes)

@@ -245,13 +245,13 @@ def _origin_unknown(verdict: Verdict) -> str:
 
 
 def _origin_inferred(verdict: Verdict) -> str:
-    who = shown(verdict.origin.client_ip) if verdict.origin.client_ip else "its origin"
+    who = shown(verdict.origin.client_ip) if verdict.origin.client_ip else "the sending server"
     if verdict.origin.conflict:
         return _undetermined(verdict, f"what the receiver wrote about {who} contradicts itself, so SPF clears nobody")
     if any(one.reason is Reason.EXPIRED for one in _own_signatures(verdict)):
         return _undetermined(verdict, "its signature has expired by now, and nothing vouches for the date of receipt")
     return _undetermined(
-        verdict, f"{_signature_clause(verdict)}, and that it came from {who} is inferred from the message itself"
+        verdict, f"{_signature_clause(verdict)}, and its origin, {who}, is only inferred from the message itself"
     )
 
 

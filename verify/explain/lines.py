@@ -123,8 +123,6 @@ def spf_line(spf: SpfResult, client_ip: str | None = None) -> str:
             return f"not checked: {_because(spf.reason)}"
         case SpfWord.PASS:
             words = f"allows {who}"
-            if spf.reason is Reason.ORIGIN_INFERRED:
-                words += f", but {_because(spf.reason)}"
         case SpfWord.FAIL:
             words = f"does not allow {who}"
         case SpfWord.SOFTFAIL:
@@ -133,7 +131,9 @@ def spf_line(spf: SpfResult, client_ip: str | None = None) -> str:
             words = f"takes no position on {who}"
         case _:
             return _because(spf.reason)
-    return f"{words} ({shown(spf.mechanism)})" if spf.mechanism else words
+    if spf.mechanism:
+        words += f" ({shown(spf.mechanism)})"
+    return f"{words}, but {_because(spf.reason)}" if spf.reason is Reason.ORIGIN_INFERRED else words
 
 
 def key_name(dkim: DkimResult) -> str | None:
@@ -161,7 +161,8 @@ def dkim_line(dkim: DkimResult) -> str:
     if dkim.unsigned_octets:
         words += f", {dkim.unsigned_octets} octets unsigned"
     if dkim.aligned is not None:
-        words += "; speaks for the author" if dkim.aligned else "; not the author's domain"
+        speaks = "speaks" if dkim.result is DkimWord.PASS else "would speak"
+        words += f"; {speaks} for the author" if dkim.aligned else "; not the author's domain"
     return words
 
 
@@ -221,7 +222,7 @@ def dmarc_line(dmarc: DmarcResult) -> str:
         case _:
             words = _because(dmarc.reason)
     if dmarc.applied_policy is not None:
-        words += f"; {name(dmarc.policy_domain)} {asks(dmarc.applied_policy)}"
+        words += f"; policy {dmarc.applied_policy.value}"
     if dmarc.test_mode:
         words += " (test mode)"
     if dmarc.override is not None:
