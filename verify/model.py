@@ -386,6 +386,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     helo: str | None = None
     mail_from: str | None = None
     rcpt_to: tuple[str, ...] = ()
+    in_session: bool = False  # of an SMTP session under way: the header holds no line of our own server yet
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -456,8 +457,9 @@ class Hop(Struct, frozen=True, kw_only=True):
     # beyond the contract
     field_index: int = 0  # place in the header
     envelope_from: str | None = None  # envelope sender written inside the field; "" is the null path
-    dialect: str | None = None
+    dialect: str | None = None  # the program that wrote it, as far as its form tells
     authenticated: bool = False  # the client authenticated, or submitted over HTTP
+    via: str | None = None
 
 
 class OriginSource(StrEnum):
@@ -542,6 +544,7 @@ class OriginatingIp(Struct, frozen=True):
     ip: str | None
     written_by: WrittenBy
     standing: Proof
+    index: int = 0  # place in the header; a signature that covers it makes it proven
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,144 @@
+"""Dates of mail (RFC 5322 3.3 and 4.3, and what servers write besides)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            ("jan", "january"),
+            ("feb", "february"),
+            ("mar", "march"),
+            ("apr", "april"),
+            ("may",),
+            ("jun", "june"),
+            ("jul", "july"),
+            ("aug", "august"),
+            ("sep", "september", "sept"),
+            ("oct", "october"),
+            ("nov", "november"),
+            ("dec", "december"),
+        ),
+        start=1,
+    )
+    for name in names
+}
+# Hours; RFC 5322 4.3.  Every other name, the military letters included, is read as UTC (4.3: "-0000").
+_ZONES = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8}
+_OCTETS = 512  # of a date, comments left out; the longest that a server writes has about 60
+_WORDS = 12
+
+
+def parse_date(text: str) -> datetime | None:
+    """The moment that a date names, in UTC to the second; None when the text names none.
+
+    Read are ``[day,] 2 Jan 2026 03:04[:05[.6]] zone`` and the order of C's ``asctime``.  Comments may stand
+    anywhere.  Years of two and three digits follow RFC 5322 4.3; a missing zone, and a name that the RFC does
+    not know, are UTC.  Trailing words are not looked at.
+    """
+    words = _words(text)
+    for at, word in enumerate(words):
+        month = _MONTHS.get(word)
+        if month is None:
+            continue
+        before = words[at - 1] if at else ""
+        if _is_day(before):
+            return _moment(before, month, words[at + 1 :])
+        return _moment_asctime(month, words[at + 1 :])
+    return None
+
+
+def _words(text: str) -> list[str]:
+    """Lower-case words without comments and commas; ``2-Jan-2026`` becomes three."""
+    if "(" in text:
+        text = _without_comments(text)
+    words = text[:_OCTETS].lower().replace(",", " ").split(None, _WORDS)[:_WORDS]
+    for at, word in enumerate(words):
+        parts = word.split("-")
+        if len(parts) == 3 and parts[1] in _MONTHS:
+            words[at : at + 1] = parts
+            break
+    return words
+
+
+def _without_comments(text: str) -> str:
+    kept: list[str] = []
+    depth = 0
+    escaped = False
+    for char in text:
+        if escaped:
+            escaped = False
+        elif char == "\\" and depth:
+            escaped = True
+        elif char == "(":
+            if not depth:
+                kept.append(" ")
+            depth += 1
+        elif char == ")" and depth:
+            depth -= 1
+        elif not depth:
+            kept.append(char)
+            if len(kept) > _OCTETS:
+                break
+    return "".join(kept)
+
+
+def _moment(day: str, month: int, rest: list[str]) -> datetime | None:
+    """``rest``: year, time, zone."""
+    if len(rest) < 2:
+        return None
+    return _build(rest[0], month, day, rest[1], rest[2] if len(rest) > 2 else "")
+
+
+def _moment_asctime(month: int, rest: list[str]) -> datetime | None:
+    """``rest``: day, time, then year and zone in either order."""
+    if len(rest) < 3:
+        return None
+    day, time, *tail = rest
+    if _is_number(tail[0]):
+        return _build(tail[0], month, day, time, tail[1] if len(tail) > 1 else "")
+    if len(tail) > 1 and _is_number(tail[1]):
+        return _build(tail[1], month, day, time, tail[0])
+    return None
+
+
+def _build(year: str, month: int, day: str, time: str, zone: str) -> datetime | None:
+    clock = time.split(".", 1)[0].split(":")
+    if len(clock) not in (2, 3) or not all(map(_is_number, (year, day, *clock))):
+        return None
+    number = int(year)
+    if len(year) == 2:
+        number += 2000 if number < 50 else 1900
+    elif len(year) == 3:
+        number += 1900
+    hour, minute, second = (*map(int, clock), 0)[:3]
+    offset = _offset(zone)
+    if offset is None:
+        return None
+    try:
+        # A leap second has no number of its own here.
+        moment = datetime(number, month, int(day), hour, minute, min(second, 59) if second == 60 else second, tzinfo=UTC)
+        return moment - offset
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(zone: str) -> timedelta | None:
+    """Of a zone from UTC; None for digits that are none."""
+    if zone[:1] in ("+", "-"):
+        digits = zone[1:].replace(":", "")
+        if len(digits) != 4 or not _is_number(digits) or int(digits[2:]) > 59:
+            return None
+        offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+        return -offset if zone[0] == "-" else offset
+    return timedelta(hours=_ZONES.get(zone, 0))
+
+
+def _is_day(word: str) -> bool:
+    return len(word) <= 2 and _is_number(word)
+
+
+def _is_number(word: str) -> bool:
+    return 0 < len(word) <= 4 and word.isascii() and word.isdigit()
