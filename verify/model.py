@@ -974,6 +974,9 @@ class Profile(Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()  # names that it writes after "by", inside and at the border
     border_hosts: tuple[str, ...] = ()  # hosts whose line is the border, whoever the client is
     border_via: str | None = None  # a border line must hold this text after "via" or "with"
+    border_program: str | None = None  # a border line must be written by this program (``Hop.dialect``)
+    submission_hosts: tuple[str, ...] = ()  # hosts where only its own users come in
+    program: str | None = None  # lines of this program (``Hop.dialect``) are its own, whatever the host is called
     networks: tuple[Network, ...] = ()  # client addresses that are its own
     authserv_ids: tuple[str, ...] = ()
     private_is_ours: bool = False  # private client addresses are its inside

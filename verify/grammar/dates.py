@@ -119,7 +119,9 @@ def _build(year: str, month: int, day: str, time: str, zone: str) -> datetime | 
         return None
     try:
         # A leap second has no number of its own here.
-        moment = datetime(number, month, int(day), hour, minute, min(second, 59) if second == 60 else second, tzinfo=UTC)
+        moment = datetime(
+            number, month, int(day), hour, minute, min(second, 59) if second == 60 else second, tzinfo=UTC
+        )
         return moment - offset
     except (ValueError, OverflowError):
         return None

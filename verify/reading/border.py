@@ -1,0 +1,324 @@
+"""Where a message came in: the walk over its Received fields, from the top down (RFC 5598 2.2.4, RFC 5321 4.4).
+
+A field is worth something only when one of ours wrote it, and that hangs on the fields above it: each server puts
+its line on top, so that the first line which is not ours ends everything that can be believed.  A client is ours
+by its address, or by a reverse name that the program which wrote the line verifies, never by the name it gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_network
+
+from msgspec import Struct
+
+from verify.grammar import names
+from verify.model import Confidence, Hop, Network, OriginReason, OriginSource, Profile
+from verify.reading.received import protocol
+
+_PRIVATE = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "::/127",
+            "fc00::/7",
+            "fe80::/9",
+        ),
+    )
+)
+_VERIFY_REVERSE_NAMES = frozenset(("postfix", "sendmail", "exim"))
+_HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
+_FETCHED = frozenset(("IMAP", "IMAPS", "POP3", "POP3S"))
+_LOCAL = _HTTP | _FETCHED | {"LOCAL", "LMTP", "LMTPA", "LMTPS", "LMTPSA", "MAPI"}
+
+
+class Border(Struct, frozen=True, kw_only=True):
+    """``at``: index of the border hop; ``ours``: indexes of the hops above it that are ours.
+
+    ``receiver``: whose line the border is; its name is empty for hosts that the user configured.
+    """
+
+    source: OriginSource
+    reason: OriginReason
+    confidence: Confidence = Confidence.GUESS
+    at: int | None = None
+    ours: tuple[int, ...] = ()
+    receiver: Profile | None = None
+    incomplete: bool = False
+
+
+class _Walk:
+    """The receivers and networks of one walk."""
+
+    def __init__(
+        self,
+        receivers: Sequence[Profile],
+        hosts: Sequence[str],
+        networks: Sequence[Network],
+        gateways: Sequence[Profile],
+    ) -> None:
+        self.receivers = receivers
+        self.hosts = hosts
+        self.networks = networks
+        self.gateways = gateways
+        self.named = {receiver.name for receiver in receivers}
+
+    def run(self, hops: Sequence[Hop]) -> Border | None:
+        at = 0  # place in receivers
+        ours: list[int] = []
+        pending: list[int] = []  # lines that name no host: ours when the next one is
+        host_is_ours = handed_on = False
+        fetched = _fetched(hops)
+        for position, hop in enumerate(hops):
+            if position < fetched:
+                ours.append(hop.index)
+                continue
+            receiver = self.receivers[at]
+            if _names_nobody(hop):
+                pending.append(hop.index)
+                continue
+            if not (host_is_ours or self.wrote(receiver, hop)):
+                break
+            ours += pending
+            pending.clear()
+            host_is_ours = handed_on = False
+            if at + 1 < len(self.receivers) and _is_client(self.receivers[at + 1], hop):
+                at += 1
+                handed_on = True
+                ours.append(hop.index)
+                continue
+            if self.submitted(receiver, hop):
+                return _never(OriginReason.AUTHENTICATED_CLIENT, (*ours, hop.index))
+            if is_border_line(receiver, hop):
+                return self.border(hop, ours, receiver, OriginReason.PROFILE_BORDER_HOST)
+            if self.is_inside(receiver, hop) or self._inside_by_name(receiver, hop, hops[position + 1 : position + 2]):
+                host_is_ours = _inside_any(self.networks, hop.from_ip)
+                ours.append(hop.index)
+                continue
+            return self.border(hop, ours, receiver, self._reason(receiver))
+        if len(ours) <= fetched:
+            return None
+        if handed_on:
+            return Border(
+                source=OriginSource.NONE,
+                reason=OriginReason.BORDER_INCOMPLETE,
+                ours=tuple(ours),
+                incomplete=True,
+                receiver=self.receivers[at - 1],
+            )
+        return _never(OriginReason.NEVER_CROSSED, tuple(ours))
+
+    def wrote(self, receiver: Profile, hop: Hop) -> bool:
+        """The line bears the name of one of ours.  Only the place on top gives that a meaning."""
+        by = hop.by
+        if by is None:
+            return False
+        if any(names.matches_host(pattern, by) for pattern in (*self.hosts, *receiver.hosts, *receiver.border_hosts)):
+            return True
+        if receiver.program is not None and receiver.program == hop.dialect:
+            return True
+        if _is_own_address(receiver, by):
+            return True
+        return hop.index == 0 and not receiver.name and not self.hosts  # only networks were configured
+
+    def is_inside(self, receiver: Profile, hop: Hop) -> bool:
+        """The client is ours, or the message was handed over on the machine itself."""
+        kind = protocol(hop.with_)
+        if kind in _FETCHED:
+            return True
+        ip = hop.from_ip
+        if ip is None:
+            return (hop.from_helo is None and hop.from_name is None) or kind in _LOCAL
+        address = names.address(ip)
+        if address is None:
+            return False
+        if address.is_loopback or _inside_any(receiver.networks, ip) or _inside_any(self.networks, ip):
+            return True
+        if _is_private(address) and receiver.private_is_ours:
+            return True
+        return self._verified_name(hop, self.hosts)
+
+    def _verified_name(self, hop: Hop, patterns: Sequence[str]) -> bool:
+        name = hop.from_name
+        if name is None or hop.dialect not in _VERIFY_REVERSE_NAMES or "may be forged" in hop.raw:
+            return False
+        return any(names.matches_host(pattern, name) for pattern in patterns)
+
+    def _inside_by_name(self, receiver: Profile, hop: Hop, following: Sequence[Hop]) -> bool:
+        """A provider that writes no address inside: the name is its own, and the next line is by one of its hosts."""
+        if not receiver.name or hop.from_ip is not None or hop.from_helo is None or not following:
+            return False
+        return any(names.matches_host(pattern, hop.from_helo) for pattern in receiver.hosts) and self.wrote(
+            receiver, following[0]
+        )
+
+    def submitted(self, receiver: Profile, hop: Hop) -> bool:
+        """The client is a user of ours who sends: it authenticated, or used a host where only users come in."""
+        if hop.by is not None and any(names.matches_host(pattern, hop.by) for pattern in receiver.submission_hosts):
+            return not self.is_inside(receiver, hop)
+        if not hop.authenticated:
+            return False
+        if protocol(hop.with_) in _HTTP and hop.auth_user is None:
+            address = names.address(hop.from_ip or "")
+            return address is not None and not _is_private(address) and not self.is_inside(receiver, hop)
+        return True
+
+    def _reason(self, receiver: Profile) -> OriginReason:
+        if receiver.name:
+            return OriginReason.PROFILE_HOST
+        return OriginReason.TRUSTED_HOST if self.hosts else OriginReason.TRUSTED_NETWORK
+
+    def border(self, hop: Hop, ours: Sequence[int], receiver: Profile, reason: OriginReason) -> Border:
+        if hop.from_ip is None:
+            return Border(
+                source=OriginSource.NONE,
+                reason=OriginReason.NO_ADDRESS,
+                at=hop.index,
+                ours=tuple(ours),
+                receiver=receiver,
+            )
+        if self._before_a_gateway(hop):
+            return Border(
+                source=OriginSource.INFERRED,
+                reason=OriginReason.BORDER_INCOMPLETE,
+                at=hop.index,
+                ours=tuple(ours),
+                receiver=receiver,
+                incomplete=True,
+            )
+        return Border(
+            source=OriginSource.PROFILE if receiver.name else OriginSource.CONFIGURED,
+            reason=reason,
+            confidence=Confidence.CERTAIN,
+            at=hop.index,
+            ours=tuple(ours),
+            receiver=receiver,
+        )
+
+    def _before_a_gateway(self, hop: Hop) -> bool:
+        """The client is private, or a gateway that was not named: not the server of the sender."""
+        address = names.address(hop.from_ip or "")
+        if address is None or _is_private(address):
+            return True
+        return any(
+            gateway.name not in self.named
+            and (_inside_any(gateway.networks, hop.from_ip) or self._verified_name(hop, gateway.hosts))
+            for gateway in self.gateways
+        )
+
+
+def walk(
+    hops: Sequence[Hop],
+    receivers: Sequence[Profile],
+    *,
+    hosts: Sequence[str] = (),
+    networks: Sequence[Network] = (),
+    gateways: Sequence[Profile] = (),
+) -> Border | None:
+    """The border by what is known of ``receivers``, from the mailbox outwards; None when they wrote no line on top.
+
+    ``hosts``, ``networks``: the user's own hosts, which stand beside those of every receiver.  ``gateways``:
+    services that stand before other receivers; one of them as client, when it is no receiver here, makes the
+    boundary incomplete.
+    """
+    if not receivers:
+        if not hosts and not networks:
+            return None
+        receivers = (Profile(name=""),)
+    if not hops:
+        return _never(OriginReason.NEVER_CROSSED, ())
+    return _Walk(receivers, hosts, networks, gateways).run(hops)
+
+
+def guess(hops: Sequence[Hop], profiles: Sequence[Profile]) -> Border:
+    """The last resort: the first public address that is no provider's inside.  Nothing vouches for it."""
+    for hop in hops:
+        address = names.address(hop.from_ip or "")
+        if hop.authenticated and address is not None and not _is_private(address):
+            return _never(OriginReason.AUTHENTICATED_CLIENT, ())
+        if address is None or _is_private(address) or protocol(hop.with_) in _LOCAL:
+            continue
+        if any(_inside_any(profile.networks, hop.from_ip) for profile in profiles if not profile.gateway):
+            continue
+        return Border(
+            source=OriginSource.INFERRED,
+            reason=OriginReason.FIRST_PUBLIC,
+            at=hop.index,
+            ours=tuple(range(hop.index)),
+        )
+    return Border(source=OriginSource.NONE, reason=OriginReason.NO_ADDRESS if hops else OriginReason.NO_RECEIVED)
+
+
+def writer_on_top(hops: Sequence[Hop], profiles: Sequence[Profile]) -> Profile | None:
+    """The profile whose hosts wrote the topmost line; lines of a program that fetched the mail are passed over."""
+    for hop in hops[_fetched(hops) :]:
+        if _names_nobody(hop):
+            continue
+        for profile in profiles:
+            if _Walk((profile,), (), (), ()).wrote(profile, hop):
+                return profile
+        return None
+    return None
+
+
+def is_border_line(receiver: Profile, hop: Hop) -> bool:
+    """The line is one that the receiver writes only for what comes in from outside, whoever the client is."""
+    if hop.by is None or not any(names.matches_host(pattern, hop.by) for pattern in receiver.border_hosts):
+        return False
+    if receiver.border_program is not None and hop.dialect != receiver.border_program:
+        return False
+    if receiver.border_via is None:
+        return hop.from_helo is not None or hop.from_ip is not None
+    wanted = receiver.border_via.lower()
+    return wanted in (hop.via or "").lower() or wanted in (hop.with_ or "").lower()
+
+
+def _fetched(hops: Sequence[Hop]) -> int:
+    """How many lines on top a program of the reader wrote that fetched the mail, and what it handed the mail to."""
+    for position, hop in enumerate(hops):
+        if hop.dialect == "fetchmail" or protocol(hop.with_) in _FETCHED:
+            return position + 1
+        address = names.address(hop.from_ip or "")
+        if address is not None and not address.is_loopback:
+            return 0
+    return 0
+
+
+def _never(reason: OriginReason, ours: tuple[int, ...]) -> Border:
+    return Border(source=OriginSource.NONE, reason=reason, ours=ours)
+
+
+def _names_nobody(hop: Hop) -> bool:
+    """``(qmail 123 invoked by uid 5)`` and the like."""
+    return hop.by is None and hop.from_helo is None and hop.from_ip is None and hop.from_name is None
+
+
+def _is_private(address: names.Address) -> bool:
+    """No server of a stranger has it: private, loopback, link-local, unique local, shared (RFC 1918, 4193, 6598)."""
+    return any(address in network for network in _PRIVATE if network.version == address.version)
+
+
+def _is_client(receiver: Profile, hop: Hop) -> bool:
+    return _inside_any(receiver.networks, hop.from_ip)
+
+
+def _is_own_address(receiver: Profile, by: str) -> bool:
+    """A provider that writes its private address, or one that only looks public, after ``by``."""
+    address = names.address(by)
+    if address is None:
+        return False
+    return _inside_any(receiver.networks, str(address)) or (_is_private(address) and receiver.private_is_ours)
+
+
+def _inside_any(networks: Sequence[Network], ip: str | None) -> bool:
+    if not networks or ip is None:
+        return False
+    address = names.address(ip)
+    return address is not None and any(address in network for network in networks if network.version == address.version)

@@ -1,0 +1,137 @@
+"""What the receiver wrote beside its border line: MAIL FROM, HELO and client address as the header tells them.
+
+Above the border everything was written inside.  A few receivers write fields below their own line; of these only as
+much is read as stands directly there and bears the receiver's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from verify.grammar import names
+from verify.grammar.results import parse_received_spf, parse_results
+from verify.grammar.visible import escape
+from verify.model import Field, Limits, Message, Profile
+
+_PATH_OCTETS = 1000  # of an address field; RFC 5321 4.5.3.1.3 allows a path 256
+_KEPT_BY_DELIVERY = (b"return-path", b"x-envelope-from", b"envelope-sender", b"x-mail-from")
+_EXCHANGE_FIELDS = b"x-ms-exchange-organization-"
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """``mail_from``: "" is the null path; ``@domain`` where the local part is not told.  None: not told."""
+
+    client_ip: str | None = None
+    helo: str | None = None
+    mail_from: str | None = None
+    recorded_mail_from: str | None = None  # as the receiver's own SPF check had it
+
+
+def read_evidence(message: Message, border_index: int, receiver: Profile | None, limits: Limits) -> Evidence:
+    """What stands beside the border line at ``border_index``; ``receiver``: who wrote that line, None for unknown."""
+    above = [field for field in message.fields if field.index < border_index]
+    below = list(_run_below(message, border_index)) if receiver and receiver.results_slot == "below-border" else []
+    client_ip = helo = spf_from = results_from = None
+    nearest = [*below, *reversed(above)]
+    for field in nearest:
+        if field.key == b"received-spf" and len(field.value) <= limits.recorded_octets:
+            spf = parse_received_spf(field.value, limits)
+            if spf is None:
+                continue
+            client_ip, helo = spf.client_ip, spf.helo
+            if spf.identity in (None, "mailfrom"):
+                spf_from = spf.envelope_from
+            break
+    for field in nearest:
+        if field.key == b"authentication-results" and len(field.value) <= limits.recorded_octets:
+            results_from = _recorded_mail_from(field, receiver if field.index > border_index else None, limits)
+            if results_from is not None:
+                break
+    recorded = spf_from if spf_from is not None else results_from
+    if receiver is not None and receiver.return_path_slot == "below-border":
+        delivered = _return_path_below(message, border_index, recorded)
+    else:
+        delivered = _return_path_above(above)
+    return Evidence(
+        client_ip=client_ip,
+        helo=helo,
+        mail_from=delivered if delivered is not None else recorded,
+        recorded_mail_from=recorded,
+    )
+
+
+def _run_below(message: Message, border_index: int) -> Iterator[Field]:
+    """Directly below the border line: one Received-SPF, then one Authentication-Results, among X- fields."""
+    wanted = [b"received-spf", b"authentication-results"]
+    for field in message.fields:
+        if field.index <= border_index:
+            continue
+        if field.key in wanted:
+            del wanted[: wanted.index(field.key) + 1]
+            yield field
+        elif not field.key.startswith(b"x-") or not wanted:
+            return
+
+
+def _return_path_above(above: list[Field]) -> str | None:
+    """The topmost Return-Path (RFC 7103 7.5.3), or a kin field, of those above the border."""
+    for key in _KEPT_BY_DELIVERY:
+        for field in above:
+            if field.key == key and (path := _path(field.value)) is not None:
+                return path
+    return None
+
+
+def _return_path_below(message: Message, border_index: int, recorded: str | None) -> str | None:
+    """Exchange writes Return-Path below the author's fields, directly above fields that it lets nobody else write.
+
+    A sender may write the same; the domain that the receiver recorded above the border then decides, and where that
+    does not either, nothing is taken.
+    """
+    paths: list[str] = []
+    fields = message.fields
+    for place, field in enumerate(fields[:-1]):
+        if field.index <= border_index or field.key != b"return-path":
+            continue
+        if fields[place + 1].key.startswith(_EXCHANGE_FIELDS) and (path := _path(field.value)) is not None:
+            paths.append(path)
+    if recorded is not None:
+        paths = [path for path in paths if _domain(path) == _domain(recorded)]
+    return paths[0] if paths and len({_domain(path) for path in paths}) == 1 else None
+
+
+def _recorded_mail_from(field: Field, receiver: Profile | None, limits: Limits) -> str | None:
+    parsed = parse_results(field.value, limits)
+    if parsed is None:
+        return None
+    if receiver is not None and not any(
+        names.matches_host(pattern, parsed.authserv_id or "") for pattern in receiver.authserv_ids
+    ):
+        return None
+    for result in parsed.results:
+        if result.method == "spf":
+            value = result.properties.get("smtp.mailfrom", result.properties.get("smtp.mail"))
+            if value is not None:
+                return value if "@" in value or not value else f"@{value}"
+    return None
+
+
+def _path(value: bytes) -> str | None:
+    """The address of a Return-Path, in angle brackets or bare; None when the field holds none."""
+    text = value.strip()
+    if len(text) > _PATH_OCTETS:
+        return None
+    if text.startswith(b"<") and b">" in text:
+        text = text[1 : text.rindex(b">")].strip()
+    elif not text or text.startswith(b"("):
+        return None
+    elif b" " in text:
+        text = text.split(None, 1)[0]
+    return escape(text)
+
+
+def _domain(path: str) -> str | None:
+    domain = names.split_mailbox(path)[1]
+    return names.domain_name(domain) or domain.lower()

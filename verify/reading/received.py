@@ -1,0 +1,638 @@
+"""One Received field -> ``Hop`` (RFC 5321 4.4, and the dialects that servers write).
+
+The field is cut once into words, comments, bracketed literals, angle brackets and quoted strings; the clauses
+``from by via with id for`` are found among the words; what a comment says is read by its shape.  Each step is
+linear in the octets.  Nothing here is believed: a field says what its writer wrote, or what a sender made up.
+
+Which of two names is the HELO argument and which the reverse name differs by program: the name before the
+parenthesis is HELO for Postfix, Sendmail, Exchange, Google, Domino and most; it is the reverse name for the qmail
+family and for Exim when it writes the address in parentheses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from verify.grammar import names
+from verify.grammar.dates import parse_date
+from verify.grammar.visible import escape
+from verify.model import Hop, Tls
+
+# Every alternative ends at a character that it does not hold, so that no attempt reads the same octets twice.
+_TOKEN = re.compile(
+    r"""(?P<word>[^\s()<>\[\];,"]++)
+      | (?P<blank>[\s,]++)
+      | (?P<literal>\[[^\[\]]*+\])
+      | (?P<angle><(?:[^<>"]|"(?:[^"<\\]|\\[^<])*+")*+>)
+      | (?P<end>;)
+      | (?P<open>\()
+      | (?P<quoted>"(?:[^"\\]|\\.)*+")
+      | (?P<junk>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_PAREN = re.compile(r"[()\\]")
+_CLAUSES = frozenset(("from", "by", "via", "with", "id", "for"))
+_HELO_COMMANDS = frozenset(("helo", "ehlo", "lhlo"))
+_NO_NAME = frozenset(("unknown", "nodnsquery"))
+_TLS_VERSION = re.compile(r"(?:^|[^A-Za-z0-9])(TLS|SSL)[_ -]?v?([1-3])(?:[._]([0-3]))?(?![0-9A-Za-z])", re.IGNORECASE)
+_CIPHER = re.compile(r"[A-Za-z0-9]{2,12}(?:[_-][A-Za-z0-9]{1,12}){1,9}\Z")
+_SENDMAIL = re.compile(r"(?:[A-Z]+-)?8\.\d+\.\d+|V8/")
+_HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
+_COMMENT_LOOKED_INTO = 4096  # octets; longer ones hold nothing of ours
+
+
+class _Token(NamedTuple):
+    kind: str  # word, comment, literal, angle, quoted, end
+    text: str  # without brackets, parentheses or quotes
+    glued: bool  # nothing stands between it and the token before
+    at: int
+
+
+def parse_received(value: bytes, index: int, field_index: int) -> Hop:
+    """The facts of one field value.
+
+    ``index``: place among the Received fields; ``field_index``: place in the header.  Standing and delay are
+    left at their defaults.  Any octets give a Hop; what is not found is None.
+    """
+    octets = b" ".join(value.split())
+    text = octets.decode("latin-1")
+    tokens, date_text = _cut(text)
+    hop = _Clauses(tokens).read()
+    return Hop(
+        index=index,
+        field_index=field_index,
+        raw=escape(octets),
+        date=parse_date(date_text) if date_text else None,
+        from_helo=_shown(hop.helo),
+        from_name=_shown(hop.name),
+        from_ip=hop.ip,
+        by=_shown(hop.by),
+        via=_shown(hop.via),
+        with_=_shown(hop.with_),
+        id=_shown(hop.id),
+        for_=_shown(hop.for_),
+        tls=hop.tls,
+        auth_user=_shown(hop.auth_user),
+        envelope_from=_shown(hop.envelope_from),
+        authenticated=hop.authenticated,
+        dialect=hop.dialect,
+    )
+
+
+def protocol(with_: str | None) -> str | None:
+    """The transmission type (RFC 3848 and its registry) that the text after ``with`` stands for, in capitals.
+
+    ``Microsoft SMTP Server`` and ``Microsoft SMTPSVC`` are SMTP, ``local-esmtps`` is ESMTPS, ``ESMTP-TLS`` is
+    ESMTPS.  None when the text holds no such word.
+    """
+    if not with_:
+        return None
+    for word in with_.upper().replace("/", " ").split():
+        if word in ("ESMTP-TLS", "LOCAL-ESMTPS"):
+            return "ESMTPS"
+        if word == "SMTPSVC":
+            return "SMTP"
+        if word in ("BSMTP", "LOCAL-BSMTP", "LOCAL-SMTP"):
+            return "SMTP"
+        word = word.removeprefix("LOCAL-").removeprefix("UTF8")
+        if word in _PROTOCOLS:
+            return word
+    return None
+
+
+_PROTOCOLS = frozenset(f"{kind}{suffix}" for kind in ("SMTP", "ESMTP", "LMTP") for suffix in ("", "S", "A", "SA")) | {
+    "HTTP",
+    "HTTPS",
+    "HTTPREST",
+    "IMAP",
+    "IMAPS",
+    "POP3",
+    "POP3S",
+    "LOCAL",
+    "MAPI",
+}
+
+
+def is_encrypted(hop: Hop) -> bool:
+    """The field says that the transfer was under TLS."""
+    kind = protocol(hop.with_)
+    return hop.tls is not None or (kind is not None and kind.removesuffix("A") in ("ESMTPS", "SMTPS", "LMTPS", "HTTPS"))
+
+
+def is_local(hop: Hop) -> bool:
+    """The field tells of no way over a network: no client, or one on the machine itself."""
+    if hop.from_ip is None:
+        return hop.from_helo is None or protocol(hop.with_) in ("LOCAL", "LMTP", "LMTPA", "MAPI", None)
+    return hop.from_ip == "::1" or hop.from_ip.startswith(("127.", "fe80:"))
+
+
+def _shown(text: str | None) -> str | None:
+    if text is None or text.isalnum():
+        return text
+    return escape(text.encode("latin-1"))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Words
+# ---------------------------------------------------------------------------------------------------
+
+
+def _cut(text: str) -> tuple[list[_Token], str]:
+    """The tokens of a field and the text of its date.
+
+    A comment that never ends reaches to the end of the field; the date then stands behind the last semicolon.
+    """
+    tokens: list[_Token] = []
+    position = 0
+    glued = False
+    quotes = True
+    date_from = -1
+    match = _TOKEN.match
+    length = len(text)
+    while position < length:
+        found = match(text, position)
+        if found is None:
+            break
+        kind = found.lastgroup or "junk"
+        end = found.end()
+        if kind == "blank":
+            glued = False
+            position = end
+            continue
+        if kind == "open":
+            close = _comment_end(text, end)
+            if close < 0:
+                tokens.append(_Token("comment", text[end:], glued, position))
+                break
+            tokens.append(_Token("comment", text[end : close - 1], glued, position))
+            end = close
+        elif kind == "word":
+            tokens.append(_Token("word", text[position:end], glued, position))
+        elif kind == "end":
+            date_from = end
+            tokens.append(_Token("end", ";", glued, position))
+        elif kind == "junk":
+            if text[position] == '"' and quotes:
+                quotes = False  # one quotation mark without a partner: so are all that follow
+        elif kind == "quoted" and not quotes:
+            end = position + 1
+        else:
+            tokens.append(_Token(kind, text[position + 1 : end - 1], glued, position))
+        glued = True
+        position = end
+    if date_from < 0:
+        last = text.rfind(";")
+        return tokens, text[last + 1 :] if last >= 0 else ""
+    return tokens, text[date_from:]
+
+
+def _comment_end(text: str, position: int) -> int:
+    """The place behind the parenthesis that closes a comment; -1 when it never closes."""
+    depth = 1
+    search = _PAREN.search
+    while True:
+        found = search(text, position)
+        if found is None:
+            return -1
+        position = found.end()
+        char = found[0]
+        if char == "\\":
+            position += 1
+        elif char == "(":
+            depth += 1
+        else:
+            depth -= 1
+            if not depth:
+                return position
+
+
+# ---------------------------------------------------------------------------------------------------
+# Clauses
+# ---------------------------------------------------------------------------------------------------
+
+
+class _Clauses:
+    """The clauses of one field, read from its tokens."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self.tokens = tokens
+        self.helo: str | None = None
+        self.name: str | None = None
+        self.ip: str | None = None
+        self.by: str | None = None
+        self.via: str | None = None
+        self.with_: str | None = None
+        self.id: str | None = None
+        self.for_: str | None = None
+        self.auth_user: str | None = None
+        self.authenticated = False
+        self.envelope_from: str | None = None
+        self.tls: Tls | None = None
+        self.dialect: str | None = None
+        self._first: _Token | None = None  # the word after from
+        self._helo_given = False  # a token names HELO, so that the first word does not
+        self._exim = False  # key=value tokens of Exim's peer comment
+
+    def read(self) -> _Clauses:
+        tokens = self.tokens
+        if not tokens:
+            return self
+        start = tokens[0]
+        if start.kind == "comment" and start.text[:5].lower() == "from ":
+            # A submission agent puts the whole clause in parentheses.
+            inner, _ = _cut(start.text)
+            tokens = self.tokens = inner + tokens[1:]
+        by = self._find_by()
+        opened = tokens[0].kind == "word" and tokens[0].text.lower() == "from"
+        sender: list[_Token] = []
+        position = 0
+        if opened:
+            position = 1
+            while position < len(tokens) and position != by:
+                token = tokens[position]
+                if token.kind == "end":
+                    break
+                if (
+                    position > 1
+                    and token.kind == "word"
+                    and token.text.lower() in _CLAUSES
+                    and not self._glued(position)
+                ):
+                    break
+                sender.append(token)
+                position += 1
+        self._rest(position, by)
+        self._dialect()
+        if opened:
+            self._sender(sender)
+        return self
+
+    def _find_by(self) -> int:
+        """Of several ``by`` the last: a client may put the word into its HELO, and only the server writes after it."""
+        at = -1
+        for position, token in enumerate(self.tokens):
+            if token.kind == "end":
+                break
+            if token.kind == "word" and token.text.lower() == "by" and not self._glued(position):
+                following = self.tokens[position + 1] if position + 1 < len(self.tokens) else None
+                if following is None or following.kind == "end" or following.text.lower() == "uid":
+                    continue
+                if position == 1 and self.tokens[0].text.lower() == "from":
+                    continue  # the first word after from is the name, whatever it is
+                at = position
+        return at
+
+    def _glued(self, position: int) -> bool:
+        """The token goes on from another word; a comment ends a word."""
+        return self.tokens[position].glued and self.tokens[position - 1].kind != "comment"
+
+    # -- by, via, with, id, for ---------------------------------------------------------------------
+
+    def _rest(self, position: int, by: int) -> None:
+        tokens = self.tokens
+        while position < len(tokens):
+            token = tokens[position]
+            position += 1
+            if token.kind == "comment":
+                self._remark(token.text)
+                continue
+            if token.kind != "word":
+                continue
+            word = token.text.lower()
+            if word == "by" and position - 1 == by:
+                position = self._value(position, "by")
+            elif word == "with" and self.with_ is None and position - 1 != by:
+                position = self._phrase(position, "with_")
+            elif word == "via" and self.via is None:
+                position = self._phrase(position, "via")
+            elif word == "id" and self.id is None:
+                position = self._value(position, "id")
+            elif word == "for" and self.for_ is None:
+                position = self._address(position)
+            elif word == "from" and position < len(tokens) and tokens[position].kind == "angle":
+                if self.envelope_from is None:  # XMail
+                    self.envelope_from = tokens[position].text
+                position += 1
+            elif word == "tls" and position < len(tokens) and tokens[position].kind == "word":
+                self._tls(f"TLS {tokens[position].text}")  # Exim, after its with clause
+                position += 1
+
+    def _value(self, position: int, clause: str) -> int:
+        if position < len(self.tokens) and self.tokens[position].kind in ("word", "literal", "angle"):
+            setattr(self, clause, self.tokens[position].text)
+            position += 1
+        return position
+
+    def _phrase(self, position: int, clause: str) -> int:
+        """The words up to the next clause, comment or date."""
+        words: list[str] = []
+        while position < len(self.tokens):
+            token = self.tokens[position]
+            if token.kind not in ("word", "literal") or (words and token.text.lower() in _CLAUSES):
+                break
+            if token.kind == "word" and words and token.text.lower() == "tls":
+                break
+            words.append(token.text)
+            position += 1
+            if len(words) == 12:
+                break
+        text = " ".join(words)
+        if text:
+            setattr(self, clause, text)
+            self._tls(text)
+            if clause == "via" and protocol(text) in _HTTP:
+                self.authenticated = True
+        return position
+
+    def _address(self, position: int) -> int:
+        """A path in angle brackets, or the words that stand without a blank between them."""
+        parts: list[str] = []
+        while position < len(self.tokens):
+            token = self.tokens[position]
+            if token.kind not in ("word", "quoted", "angle", "literal") or (parts and not token.glued):
+                break
+            parts.append(
+                f'"{token.text}"'
+                if token.kind == "quoted"
+                else f"[{token.text}]"
+                if token.kind == "literal"
+                else token.text
+            )
+            position += 1
+            if token.kind == "angle":
+                break
+        text = "".join(parts)
+        if "@" in text:
+            self.for_ = text
+        return position
+
+    # -- what comments say --------------------------------------------------------------------------
+
+    def _remark(self, text: str) -> None:
+        """A comment that does not describe the client."""
+        text = text[:_COMMENT_LOOKED_INTO]
+        lower = text.lower()
+        if "envelope-" in lower:
+            self._envelope(text, lower)
+        if "authenticated" in lower or "auth:" in lower or "account " in lower or " with " in lower:
+            self._authentication(text, lower)
+        self._tls(text)
+
+    def _envelope(self, text: str, lower: str) -> None:
+        for key in ("envelope-from ", "envelope-sender "):
+            at = lower.find(key)
+            if at < 0 or self.envelope_from is not None:
+                continue
+            found = _TOKEN.match(text, at + len(key))
+            if found is None:
+                continue
+            if found.lastgroup == "angle":
+                self.envelope_from = found[0][1:-1]
+            elif found.lastgroup == "word":
+                self.envelope_from = found[0]
+
+    def _authentication(self, text: str, lower: str) -> None:
+        if lower.startswith("authenticated sender:"):
+            self.auth_user = text[21:].strip() or None
+            self.authenticated = True
+        elif lower.startswith("authenticated"):
+            self.authenticated = True
+        elif lower.startswith("auth:"):
+            words = text[5:].split(",", 1)[0].split()
+            self.auth_user = words[-1] if words else None
+            self.authenticated = True
+        elif lower.startswith("account "):
+            words = text[8:].split(None, 1)
+            self.auth_user = words[0] if words else None
+            self.authenticated = True
+        elif "authenticated user " in lower:
+            words = text[lower.index("authenticated user ") + 19 :].split(None, 1)
+            self.auth_user = words[0] if words else None
+            self.authenticated = True
+        else:
+            words = text.split()
+            if len(words) == 3 and words[1].lower() == "with" and "@" in words[0]:  # Yahoo: (user@address with plain)
+                self.auth_user = words[0].rpartition("@")[0]
+                self.authenticated = True
+
+    def _tls(self, text: str) -> None:
+        if self.tls is not None and self.tls.version and self.tls.cipher:
+            return
+        lower = text.lower()
+        if "tls" not in lower and "ssl" not in lower and "cipher" not in lower and "encrypted" not in lower:
+            return
+        found = _TLS_VERSION.search(text)
+        version = f"{found[1].upper()}v{found[2]}.{found[3] or '0'}" if found else None
+        if version is not None and version.startswith("SSL"):
+            version = version[:-2]
+        cipher = _cipher(text)
+        if version is None and cipher is None:
+            return
+        old = self.tls or Tls(None, None)
+        self.tls = Tls(old.version or version, old.cipher or cipher)
+
+    # -- the client ---------------------------------------------------------------------------------
+
+    def _sender(self, tokens: list[_Token]) -> None:
+        first = tokens[0] if tokens and tokens[0].kind != "comment" else None
+        rest = tokens[1:] if first is not None else tokens
+        claimed: str | None = None  # a claim introduced by words, outside any comment
+        loose = [token.text for token in rest if token.kind == "word"]
+        if "encrypted" in loose:
+            self._tls(" ".join(loose))
+        skip = False
+        for at, token in enumerate(rest):
+            if skip:
+                skip = False
+            elif token.kind == "comment":
+                self._peer(token.text)
+            elif token.kind == "literal" and self.ip is None:
+                self.ip = _client(token.text)
+            elif token.kind == "word" and token.text.lower() == "user" and at + 1 < len(rest):
+                self.auth_user, self.authenticated, skip = rest[at + 1].text, True, True
+            elif token.kind == "quoted" and at and rest[at - 1].text.lower() == "be":
+                claimed = token.text  # claiming to be "name"
+        if claimed is not None:
+            self.helo, self._helo_given = claimed, True
+        if first is not None:
+            self._first_word(first)
+        kind = protocol(self.with_)
+        if (
+            first is not None
+            and self.ip is None
+            and "." not in first.text
+            and (self.with_ or "").lower().startswith("local")
+        ):
+            self.auth_user = self.auth_user or first.text  # a user of the machine itself
+            if self.helo == first.text:
+                self.helo = None
+        if kind in ("SMTPA", "SMTPSA", "ESMTPA", "ESMTPSA") or kind in _HTTP:
+            self.authenticated = True
+
+    def _first_word(self, first: _Token) -> None:
+        text = first.text
+        literal = first.kind == "literal"
+        shown = f"[{text}]" if literal else text
+        own = _client(text)
+        exim = self._exim or self.dialect == "exim"
+        if self._helo_given:
+            # The server wrote the first word itself: its reverse name, or the address when there is none.
+            if own is not None:
+                self.ip = self.ip or own
+            elif text.lower() not in _NO_NAME and (self.ip is not None or not exim):
+                self.name = self.name or text
+            if self.dialect is None and not exim:
+                self.dialect = "qmail"
+        elif own is not None and self.ip is None and (exim or protocol(self.with_) in _HTTP or self.authenticated):
+            self.ip = own  # no other address: the one that the server saw
+            self.helo = shown if exim else None
+        else:
+            self.helo = shown
+            if exim and own is None and self.ip is not None:
+                self.name = self.name or text  # HELO equal to the reverse name is left out
+            elif self.dialect == "qmail" and text.lower() not in _NO_NAME and own is None:
+                self.name = self.name or text
+
+    def _peer(self, text: str) -> None:
+        """A comment between ``from`` and ``by``: who the server says the client is, or a remark."""
+        text = text[:_COMMENT_LOOKED_INTO]
+        lower = text.lower().lstrip()
+        command = lower[:4]
+        if command in _HELO_COMMANDS and lower[4:5] in ("", " "):
+            self.helo, self._helo_given = text.strip()[4:].strip() or None, True
+            return
+        if lower.startswith(("using ", "tls", "version=", "no client cert", "client cn", "client did not", "cipher ")):
+            self._tls(text)
+            return
+        self._remark(text)
+        if lower.startswith(("auth", "envelope-", "squirrelmail ", "uid ")):
+            return
+        for at, part in enumerate(words := text.split()):
+            key, equals, value = part.partition("=")
+            if equals and key.lower() in ("helo", "ident", "port") and (at or not self.ip):
+                self._exim = True
+                if key.lower() == "helo":
+                    self.helo, self._helo_given = value or None, True
+                continue
+            if part.lower().rstrip(":") in _HELO_COMMANDS and at and at + 1 < len(words):
+                self.helo, self._helo_given = words[at + 1], True  # smap, CommuniGate
+                break
+            self._peer_word(part, at, len(words))
+
+    def _peer_word(self, part: str, at: int, count: int) -> None:
+        opened = part.find("[")
+        if opened >= 0:
+            closed = part.find("]", opened)
+            self._reverse(part[:opened])
+            if self.ip is None and closed > opened:
+                self.ip = _client(part[opened : closed + 1] + part[closed + 1 :]) or _client(part[opened + 1 : closed])
+            return
+        if at not in (0, count - 1):
+            return
+        bare = part.strip(",")
+        if self.ip is None:
+            ip = _client(bare.rpartition("@")[2])
+            if ip is not None and (count < 3 or at == 0 or "@" not in bare):
+                self.ip = ip
+                return
+        if at == 0 and _client(bare) is None:
+            self._reverse(bare)
+
+    def _reverse(self, text: str) -> None:
+        text = text.rpartition("@")[2].strip("<>")
+        if text.upper().startswith("IDENT:"):
+            text = text[6:]
+        if self.name is None and "." in text and _client(text) is None and names.domain_name(text) is not None:
+            self.name = text
+
+    # -- which program ------------------------------------------------------------------------------
+
+    def _dialect(self) -> None:
+        self.dialect = self._program()
+
+    def _program(self) -> str | None:
+        remarks = [token.text[:200] for token in self.tokens if token.kind == "comment"]
+        with_ = (self.with_ or "").lower()
+        by = (self.by or "").lower()
+        if "microsoft smtp server" in with_ or with_.startswith("mapi"):
+            return "exchange"
+        if "smtpsvc" in with_:
+            return "iis"
+        for remark in remarks:
+            lower = remark.lower()
+            for mark, program in _PROGRAMS:
+                if mark in lower:
+                    return program
+            if _SENDMAIL.match(remark):
+                return "sendmail"
+        if by.endswith(".google.com") or by.startswith(
+            ("2002:a05:", "2002:a17:", "2002:ab3:", "2002:aa7:", "2002:a2e:")
+        ):
+            return "google"
+        if by.endswith(".amazonaws.com"):
+            return "ses"
+        if any(remark.lower().startswith("lhlo ") for remark in remarks):
+            return "zimbra"
+        if by.endswith((".yahoo.com", ".aol.com")):
+            return "yahoo"
+        return None
+
+
+_PROGRAMS = (
+    ("postfix", "postfix"),
+    ("exim", "exim"),
+    ("domino", "domino"),
+    ("communigate", "communigate"),
+    ("mdaemon", "mdaemon"),
+    ("fetchmail", "fetchmail"),
+    ("getmail", "fetchmail"),
+    ("amavisd", "amavis"),
+    ("opensmtpd", "opensmtpd"),
+    ("qmail", "qmail"),
+    ("qpsmtpd", "qmail"),
+    ("courier", "courier"),
+    ("pps", "proofpoint"),
+    ("cyrus", "cyrus"),
+    ("dovecot", "dovecot"),
+)
+
+
+def _client(text: str) -> str | None:
+    """An address as servers write it: tagged, bracketed, with a zone or a port; None when it is none.
+
+    Five numbers (an address and a port behind one more dot) are not taken for an address.
+    """
+    text = text.strip(" ,()")
+    if not text or len(text) > 80:
+        return None
+    first = text.lstrip("[")[:1]
+    if not (first.isdigit() or ":" in text):
+        return None
+    ip = names.address(text)
+    if ip is None and ":" in text:
+        host, _, port = text.rpartition(":")
+        if port.isdigit() and ("." in host or host.endswith("]")):
+            ip = names.address(host)
+    return None if ip is None else str(ip)
+
+
+def _cipher(text: str) -> str | None:
+    """The name of a cipher suite in a comment or a with clause."""
+    words = re.split(r"[\s,:=/()]+", text) if len(text) <= _COMMENT_LOOKED_INTO else ()
+    after = False
+    for word in words:
+        lower = word.lower()
+        if lower in ("cipher", "tls_cipher"):
+            after = True
+        elif after and not lower.startswith(("tls-1", "tlsv1", "tls1", "sslv")):
+            return None if lower == "other" else word
+        if "_" in word or "-" in word:
+            if lower.startswith(("tls-", "tlsv", "tls_cipher")) and not lower.startswith("tls_cipher_"):
+                continue
+            upper = word.upper()
+            if _CIPHER.match(word) and any(
+                mark in upper for mark in ("AES", "DES", "RC4", "CHACHA", "CAMELLIA", "GCM")
+            ):
+                return word
+    return None
