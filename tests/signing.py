@@ -34,6 +34,21 @@ def rsa_key(bits: int = 1024, number: int = 0) -> rsa.RSAPrivateKey:
 
 
 @cache
+def short_rsa_key(bits: int = 1022) -> rsa.RSAPrivateKey:
+    """A key below 1024 bits, which ``cryptography`` uses but does not make."""
+    e, primes = 65537, []
+    candidate = (3 << (bits // 2 - 2)) + 1
+    while len(primes) < 2:
+        candidate += 2
+        if pow(2, candidate - 1, candidate) == 1 and (candidate - 1) % e:
+            primes.append(candidate)
+    p, q = primes
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(e, p * q))
+    return numbers.private_key()
+
+
+@cache
 def ed25519_key(number: int = 0) -> ed25519.Ed25519PrivateKey:
     return ed25519.Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"test key %d" % number).digest())
 
