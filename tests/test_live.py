@@ -9,7 +9,7 @@ import pytest
 from tests.nameserver import NEGATIVE_TTL, TTL, Behaviour, NameServer
 from verify.lookup.exchange import NAMES_ASKED
 from verify.lookup.live import LiveResolver, NoResolver, parse_server, system_servers
-from verify.model import Cause, Outcome, Question
+from verify.model import Cause, Outcome, Question, replace
 
 BIG = b"v=DKIM1; p=" + b"A" * 3000
 
@@ -338,21 +338,34 @@ def test_the_rate_is_kept(resolve):
 
 
 def test_the_ad_bit_counts_from_loopback_only_and_only_when_set(ask, monkeypatch):
+    assert [parse_server(text).vouched for text in ("127.0.0.9", "::1", "192.0.2.1", "10.0.0.1")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     with NameServer({("a.example", "A"): ["192.0.2.1"]}, {"a.example": Behaviour.AUTHENTIC}) as server:
         assert ask(server, "a.example").ad is True
-        monkeypatch.setattr("ipaddress.IPv4Address.is_loopback", False)
+        far = replace(parse_server(server.address), vouched=False)
+        monkeypatch.setattr("verify.lookup.live.parse_server", lambda text: far)
         assert ask(server, "a.example").ad is False
 
 
-def test_a_name_server_on_ipv6_is_asked(ask):
-    try:
-        server = NameServer({("a.example", "A"): ["192.0.2.1"]}, host="::1").__enter__()
-    except OSError:
-        pytest.skip("no IPv6 on loopback here")
-    try:
+def loopbacks():
+    """The addresses of this machine that a server can listen at."""
+    with socket.socket(socket.AF_INET6) as sock:
+        try:
+            sock.bind(("::1", 0))
+        except OSError:
+            return ["127.0.0.1"]
+    return ["127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize("host", loopbacks())
+def test_a_name_server_is_asked_over_the_family_of_its_address(ask, host):
+    with NameServer({("a.example", "A"): ["192.0.2.1"], ("k.example", "TXT"): [BIG]}, host=host) as server:
         assert ask(server, "a.example").records == (b"192.0.2.1",)
-    finally:
-        server.__exit__()
+        assert ask(server, "k.example", "TXT").records == (BIG,)
 
 
 def test_calls_at_the_same_time_share_one_loop():
@@ -379,6 +392,7 @@ def test_calls_at_the_same_time_share_one_loop():
         ("[2001:db8::1]", "[2001:db8::1]:53"),
         ("[2001:db8::1]:5353", "[2001:db8::1]:5353"),
         ("[192.0.2.1]:54", "192.0.2.1:54"),
+        ("fe80::1%1", "[fe80::1%1]:53"),
     ],
 )
 def test_a_server_is_an_address_with_or_without_port(text, shown):
@@ -388,7 +402,18 @@ def test_a_server_is_an_address_with_or_without_port(text, shown):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "localhost", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:٣", "[::1]53", "300.0.0.1", "::1:x"],
+    [
+        "",
+        "localhost",
+        "192.0.2.1:",
+        "192.0.2.1:0",
+        "192.0.2.1:65536",
+        "192.0.2.1:٣",
+        "[::1]53",
+        "300.0.0.1",
+        "::1:x",
+        "fe80::1%no-such-interface",
+    ],
 )
 def test_a_server_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="no name server"):

@@ -42,7 +42,7 @@ def _open_udp(server: Server) -> socket.socket:
     sock = _open(server, socket.SOCK_DGRAM)
     try:
         sock.connect(server.address)
-    except OSError:
+    except BaseException:
         sock.close()
         raise
     return sock

@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 from verify.lookup.carriers import Server, carry, carry_async
 from verify.lookup.exchange import Exchange, failure
@@ -36,13 +36,14 @@ def parse_server(text: str) -> Server:
         raise ValueError(f"{text!r} is no name server: the port must be a number from 1 to 65535")
     try:
         address = ip_address(host)
-        family, _, _, _, sockaddr = socket.getaddrinfo(
-            host, int(port), type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-        )[0]
+        if isinstance(address, IPv4Address):
+            return Server(socket.AF_INET, (host, int(port)), f"{host}:{port}", address.is_loopback)
+        zone = address.scope_id or "0"
+        scope = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+        sockaddr = (host.partition("%")[0], int(port), 0, scope)
+        return Server(socket.AF_INET6, sockaddr, f"[{host}]:{port}", address.is_loopback)
     except (ValueError, OSError):
         raise ValueError(f"{text!r} is no name server: give an IP address, with :PORT if it is not 53") from None
-    shown = f"[{host}]:{port}" if address.version == 6 else f"{host}:{port}"
-    return Server(family, tuple(sockaddr), shown, address.is_loopback)
 
 
 def system_servers() -> tuple[Server, ...]:
