@@ -50,6 +50,8 @@ OURS, BORDER, CLAIMED = Standing.OURS, Standing.BORDER, Standing.CLAIMED
 class Facts(Struct):
     origin: Origin
     hops: tuple[Hop, ...]
+    profiles: tuple[Profile, ...] = ()
+    profile_inferred: bool = False
 
 
 def message(*lines: str) -> Message:
@@ -60,6 +62,7 @@ def facts(
     parsed: Message,
     *standings: Standing,
     by: tuple[str | None, ...] = (),
+    profiles: tuple[Profile, ...] = (),
     source: OriginSource = OriginSource.PROFILE,
     **origin: Any,
 ) -> Facts:
@@ -69,7 +72,10 @@ def facts(
         for i, (field, standing) in enumerate(zip(received, standings, strict=True))
     )
     border = next((hop.index for hop in hops if hop.standing is BORDER), None)
-    return Facts(Origin(client_ip="203.0.113.5", source=source, border=border, **origin), hops)
+    if profiles:
+        origin.setdefault("profile", profiles[-1].name)
+    found = Origin(client_ip="203.0.113.5", source=source, border=border, **origin)
+    return Facts(found, hops, profiles, profile_inferred=bool(profiles) and source is OriginSource.INFERRED)
 
 
 def standings(recorded: tuple[Recorded, ...]) -> list[RecordedStanding]:
@@ -86,7 +92,7 @@ NAMED = Settings(receivers=(GMAIL,))
 
 def test_gmails_own_fields_above_and_below_its_border_are_trusted() -> None:
     parsed = message(INNER, AAR, LINE, SPF, AR)
-    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER), NAMED)
+    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER, profiles=(GMAIL,)), NAMED)
     assert standings(recorded) == [TRUSTED, TRUSTED, TRUSTED]
     assert [r.index for r in recorded] == [1, 3, 4]
     assert [r.authserv_id for r in recorded] == ["mx.google.com", "google.com", "mx.google.com"]
@@ -95,7 +101,7 @@ def test_gmails_own_fields_above_and_below_its_border_are_trusted() -> None:
 
 def test_a_second_block_below_the_border_is_the_senders() -> None:
     parsed = message(INNER, LINE, SPF, AR, AR, SPF, AAR)
-    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER), NAMED)
+    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER, profiles=(GMAIL,)), NAMED)
     assert standings(recorded) == [TRUSTED, TRUSTED, UNTRUSTED, UNTRUSTED, UNTRUSTED]
 
 
@@ -113,20 +119,23 @@ def test_a_second_block_below_the_border_is_the_senders() -> None:
 def test_the_slot_ends_at_anything_that_the_receiver_does_not_write_there(between: str) -> None:
     parsed = message(LINE, between, AR)
     count = len(parsed.named(b"received"))
-    recorded = read_recorded(parsed, facts(parsed, *([BORDER, CLAIMED][:count])), NAMED)
+    recorded = read_recorded(parsed, facts(parsed, *([BORDER, CLAIMED][:count]), profiles=(GMAIL,)), NAMED)
     assert TRUSTED not in standings(recorded)
 
 
 def test_an_auto_picked_profile_gives_inferred() -> None:
     parsed = message(INNER, LINE, SPF, AR)
     auto = Settings(profiles=(GMAIL,))
-    found = facts(parsed, OURS, BORDER, source=OriginSource.INFERRED, profile="gmail", confidence=Confidence.LIKELY)
+    found = facts(parsed, OURS, BORDER, source=OriginSource.INFERRED, profiles=(GMAIL,), confidence=Confidence.LIKELY)
     assert standings(read_recorded(parsed, found, auto)) == [INFERRED, INFERRED]
 
 
 def test_an_incomplete_boundary_gives_inferred_though_the_profile_was_named() -> None:
     parsed = message(LINE, SPF, AR)
-    assert standings(read_recorded(parsed, facts(parsed, BORDER, incomplete=True), NAMED)) == [INFERRED, INFERRED]
+    assert standings(read_recorded(parsed, facts(parsed, BORDER, incomplete=True, profiles=(GMAIL,)), NAMED)) == [
+        INFERRED,
+        INFERRED,
+    ]
 
 
 def test_microsofts_field_without_id_is_believed_above_the_border_alone() -> None:
@@ -135,21 +144,23 @@ def test_microsofts_field_without_id_is_believed_above_the_border_alone() -> Non
     original = "Authentication-Results-Original: mx.s.example; dkim=pass"
     hybrid = "X-MS-Exchange-Authentication-Results: spf=pass smtp.mailfrom=s.example"
     parsed = message("Received: a", field, spf, original, hybrid, "Received: b", field, spf)
-    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER), Settings(receivers=(MICROSOFT,)))
+    recorded = read_recorded(
+        parsed, facts(parsed, OURS, BORDER, profiles=(MICROSOFT,)), Settings(receivers=(MICROSOFT,))
+    )
     assert standings(recorded) == [TRUSTED, TRUSTED, UNTRUSTED, TRUSTED, UNTRUSTED, UNTRUSTED]
     assert recorded[0].authserv_id is None
 
 
 def test_no_other_profile_believes_a_field_without_id() -> None:
     parsed = message("Authentication-Results: spf=pass smtp.mailfrom=s.example", LINE)
-    assert standings(read_recorded(parsed, facts(parsed, BORDER), NAMED)) == [UNTRUSTED]
+    assert standings(read_recorded(parsed, facts(parsed, BORDER, profiles=(GMAIL,)), NAMED)) == [UNTRUSTED]
 
 
 def test_ses_writes_its_verdicts_between_border_and_results() -> None:
     spf = "Received-SPF: pass (spfCheck: domain of _spf.s.example designates 203.0.113.5) client-ip=203.0.113.5; envelope-from=b@s.example; helo=mail.s.example;"
     field = "Authentication-Results: amazonses.com; spf=pass client-ip=203.0.113.5; dmarc=pass header.from=s.example;"
     parsed = message("Received: b", "X-SES-Spam-Verdict: PASS", "X-SES-Virus-Verdict: PASS", spf, field, field)
-    recorded = read_recorded(parsed, facts(parsed, BORDER), Settings(receivers=(SES,)))
+    recorded = read_recorded(parsed, facts(parsed, BORDER, profiles=(SES,)), Settings(receivers=(SES,)))
     assert standings(recorded) == [TRUSTED, TRUSTED, UNTRUSTED]
     assert recorded[0].results[0].properties["smtp.helo"] == "mail.s.example"
 
@@ -157,14 +168,16 @@ def test_ses_writes_its_verdicts_between_border_and_results() -> None:
 def test_proton_writes_one_field_for_each_method_above_or_below() -> None:
     lines = [f"Authentication-Results: mailin034.protonmail.ch; {m}=pass" for m in ("dmarc", "spf", "dkim")]
     parsed = message(*lines, "Received: b", *lines, "Authentication-Results: mail.protonmail.ch; dmarc=pass")
-    recorded = read_recorded(parsed, facts(parsed, BORDER), Settings(receivers=(PROTON,)))
+    recorded = read_recorded(parsed, facts(parsed, BORDER, profiles=(PROTON,)), Settings(receivers=(PROTON,)))
     assert standings(recorded) == [TRUSTED] * 6 + [UNTRUSTED]
 
 
 def test_a_slot_among_the_senders_fields_is_never_believed() -> None:
     field = "Authentication-Results: mxs.mail.ru; dmarc=pass header.from=s.example"
     parsed = message("Received: b", "To: u@r.example", field)
-    assert standings(read_recorded(parsed, facts(parsed, BORDER), Settings(receivers=(MAILRU,)))) == [UNTRUSTED]
+    assert standings(
+        read_recorded(parsed, facts(parsed, BORDER, profiles=(MAILRU,)), Settings(receivers=(MAILRU,)))
+    ) == [UNTRUSTED]
 
 
 CONFIGURED = Settings(authserv_id="mx.r.example", trust_authserv_ids=("Old.R.example",), trust_hosts=("*.r.example",))
@@ -202,7 +215,7 @@ def test_our_id_below_a_line_of_our_hosts_is_untrusted_not_forged() -> None:
 
 def test_a_profiles_id_below_the_border_is_untrusted_and_localhost_is_nobodys() -> None:
     parsed = message("Received: b", "Subject: x", AR, "Authentication-Results: localhost; none")
-    assert standings(read_recorded(parsed, facts(parsed, BORDER), NAMED)) == [UNTRUSTED, UNTRUSTED]
+    assert standings(read_recorded(parsed, facts(parsed, BORDER, profiles=(GMAIL,)), NAMED)) == [UNTRUSTED, UNTRUSTED]
 
 
 def test_nothing_is_forged_below_a_guessed_or_unknown_border() -> None:
@@ -217,9 +230,24 @@ def test_nothing_is_forged_below_a_guessed_or_unknown_border() -> None:
 
 def test_in_front_of_delivery_the_whole_header_is_the_senders() -> None:
     parsed = message("Authentication-Results: mx.r.example; none", AR, "Received: a")
-    found = facts(parsed, OURS, source=OriginSource.ENVELOPE)
+    found = facts(parsed, OURS, source=OriginSource.ENVELOPE, profiles=(GMAIL,))
     named = Settings(authserv_id="mx.r.example", trust_authserv_ids=("mx.r.example",), receivers=(GMAIL,))
     assert standings(read_recorded(parsed, found, named)) == [FORGED, UNTRUSTED]
+
+
+def test_an_address_given_for_a_line_that_nobody_named_gives_inferred() -> None:
+    """The envelope vouches for the address; that the line naming it is ours, only a named host does."""
+    parsed = message("Authentication-Results: old.r.example; none", "Received: b")
+    for by, standing in (("mx.r.example", TRUSTED), ("mx.s.example", INFERRED)):
+        found = facts(parsed, BORDER, source=OriginSource.ENVELOPE, by=(by,))
+        assert standings(read_recorded(parsed, found, CONFIGURED)) == [standing]
+
+
+def test_a_profile_that_auto_picked_for_mail_that_never_crossed_gives_inferred() -> None:
+    parsed = message(AR, INNER)
+    found = facts(parsed, OURS, source=OriginSource.NONE, reason=OriginReason.NEVER_CROSSED, profiles=(GMAIL,))
+    found.profile_inferred = True
+    assert standings(read_recorded(parsed, found, Settings(profiles=(GMAIL,)))) == [INFERRED]
 
 
 def test_mail_that_never_crossed_the_border_is_ours_down_to_our_last_line() -> None:
@@ -269,7 +297,7 @@ SENT = st.lists(
 def test_nothing_below_the_receivers_last_line_changes_a_standing_or_is_believed(sent: list[str]) -> None:
     parsed = message(INNER, AAR, LINE, SPF, AR, *sent)
     count = len(parsed.named(b"received"))
-    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER, *[CLAIMED] * (count - 2)), NAMED)
+    recorded = read_recorded(parsed, facts(parsed, OURS, BORDER, *[CLAIMED] * (count - 2), profiles=(GMAIL,)), NAMED)
     assert standings(recorded)[:3] == [TRUSTED] * 3
     assert set(standings(recorded)[3:]) <= {UNTRUSTED}
 

@@ -54,6 +54,12 @@ class Facts(Protocol):
     @property
     def hops(self) -> tuple[Hop, ...]: ...
 
+    @property
+    def profiles(self) -> tuple[Profile, ...]: ...
+
+    @property
+    def profile_inferred(self) -> bool: ...
+
 
 def is_recorded(key: bytes) -> bool:
     """Authentication-Results, Received-SPF, ARC-Authentication-Results and their renamed kin, by lower-case name."""
@@ -162,16 +168,25 @@ class _Zone:
             self.border = -1
         else:
             self.border = max(ours, default=-1)
-        self.inferred = origin.source is OriginSource.INFERRED or origin.incomplete
+        self.profiles = facts.profiles
+        self.receiver = next((p for p in facts.profiles if p.name == origin.profile), None)
+        self.inferred = origin.source is OriginSource.INFERRED or origin.incomplete or facts.profile_inferred
+        if origin.source is OriginSource.ENVELOPE and border is not None and not self._named(border):
+            self.inferred = True  # the address is vouched for, the line that tells it is not
         self.guess = self.inferred and origin.confidence is Confidence.GUESS
-        self.crossed = origin.source is not OriginSource.NONE and not origin.never_crossed_border
-        self.profiles = settings.receivers
-        if self.inferred and not self.profiles and origin.profile is not None:
-            self.profiles = tuple(p for p in settings.profiles if p.name == origin.profile)
+        in_front = origin.source is OriginSource.ENVELOPE
+        self.crossed = (self.border_line or in_front) and not origin.never_crossed_border
         ids = settings.trust_authserv_ids
         self.trusted_ids = frozenset(filter(None, map(same_id, ids)))
         own = () if settings.authserv_id == "localhost" else (settings.authserv_id,)
         self.our_ids = self.trusted_ids | frozenset(filter(None, map(same_id, own)))
+
+    def _named(self, hop: Hop) -> bool:
+        """The user named the host that wrote the line."""
+        patterns = [*self.settings.trust_hosts]
+        for profile in self.settings.receivers:
+            patterns += (*profile.hosts, *profile.border_hosts)
+        return hop.by is not None and any(matches_host(pattern, hop.by) for pattern in patterns)
 
     def slot_below(self, read: list[_Unread]) -> frozenset[int]:
         """Indexes of the fields directly below the border's Received that the receiver wrote there.
