@@ -14,7 +14,7 @@ _WSP = b" \t\r\n"
 _TAG_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*\Z")
 _VALUE = re.compile(rb"[!-:<-~ \t\r\n]*\Z")  # tval and FWS: printable ASCII without ";"
 _BLANKS = re.compile(rb"[ \t\r\n]+")
-_FOLD = re.compile(rb"\r?\n(?![ \t])")  # a line end that does not begin a fold
+_FOLD = re.compile(rb"\r?\n(?![ \t])|\r(?!\n)")  # a line end that does not begin a fold, a bare CR
 
 
 class Defect(StrEnum):

@@ -13,7 +13,9 @@ import unicodedata
 _UNSAFE = {"Cc", "Cf", "Zl", "Zp", "Cn", "Co", "Cs"}
 _PLAIN = re.compile(rb"[ -\[\]-~]*\Z")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+# Full-width signs too, which some locales' spreadsheets take for the plain ones.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
 
 
 def escape(octets: bytes, limit: int | None = None) -> str:
@@ -58,7 +60,7 @@ def one_line(text: str) -> str:
 def csv_cell(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     text = terminal(text)
-    return "'" + text if text.lstrip(" '\"").startswith(_FORMULA) else text
+    return "'" + text if text.lstrip(" '\"\u00a0\u3000").startswith(_FORMULA) else text
 
 
 def smtp_text(text: str) -> str:
@@ -67,6 +69,8 @@ def smtp_text(text: str) -> str:
 
 
 def file_name(text: str, limit: int = 100) -> str:
-    """Letters, digits, dot, hyphen and underscore only; never empty, hidden or a device name."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:limit].strip("._")
+    """Letters, digits, dot, hyphen and underscore only; never empty, hidden, an option or a Windows device."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:limit].strip("._-")
+    if _DEVICE.match(name):
+        name = "_" + name  # reserved on Windows, whatever the suffix
     return name or "unnamed"
