@@ -1,0 +1,184 @@
+"""The author, read as the worst reader would: every mailbox that some mail program could show, and one Author Domain.
+
+RFC 9989 4.2, 5.3.1 and 11.5.  There is an Author Domain only where all plausible readings agree on it.  What stands in
+a display name is no reading; it is pointed out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import islice, pairwise
+
+from verify.grammar.names import is_below, u_labels
+from verify.grammar.visible import escape
+from verify.model import Anomaly, AnomalyCode, Author, Limits, Mailbox, Message, Reading, Reason
+from verify.reading.addresses import AddressField, How, read_addresses
+
+_CACHED_OCTETS = 1000  # values up to this size are remembered
+_DAMAGED_FROM = re.compile(rb"[^!-9;-~]*f[^!-9;-~]*r[^!-9;-~]*o[^!-9;-~]*m[^!-9;-~]*:", re.IGNORECASE)
+_BARE_CR_FROM = re.compile(rb"\r(?!\n)from[ \t]*:([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
+_AROUND_ADDRESS = re.compile(r"[\s<>()\[\],;:\"'/\\]")
+_HIDDEN = {"Cc", "Cf", "Zl", "Zp"}  # controls, bidirectional and zero-width characters
+_SCRIPTS_TOGETHER = ({"CJK", "HIRAGANA", "KATAKANA", "LATIN"}, {"CJK", "HANGUL", "LATIN"}, {"CJK", "BOPOMOFO", "LATIN"})
+
+
+def read_author(message: Message, limits: Limits) -> tuple[Author, tuple[Anomaly, ...]]:
+    """Who wrote the message, by its From field alone (RFC 9989 A.3), and what is odd about it.
+
+    Untrusted input throughout; never raises, linear.  A reading limit that is hit is among the anomalies and leaves no
+    Author Domain: then ``problem`` is ``Reason.LIMIT`` unless something worse is seen already.
+    """
+    fields = message.named(b"from")
+    values = [(field.value, None) for field in fields]
+    hidden = list(_hidden_froms(message))
+    anomalies: dict[Anomaly, None] = {}
+    read: list[AddressField] = []
+    readings: dict[Reading, None] = {}
+    limit_hit = False
+    for value, how in (*values, *hidden):
+        if len(readings) > limits.author_readings or (read and len(readings) == limits.author_readings):
+            limit_hit = True
+            anomalies[Anomaly(AnomalyCode.LIMIT_HIT, "author_readings")] = None
+            break
+        each = _read(value, limits)
+        read.append(each)
+        if each.limit is not None:
+            limit_hit = True
+            anomalies[Anomaly(AnomalyCode.LIMIT_HIT, each.limit)] = None
+        if how is None and len(values) > 1:
+            how = How.REPEATED_FIELD
+        for reading in each.readings:
+            if how is not None:
+                reading = Reading(reading.address, reading.domain, how.value)
+            readings[reading] = None
+        anomalies.update(dict.fromkeys(islice(_oddities(each), limits.author_readings)))
+
+    problem = _problem(len(values), bool(hidden), read)
+    if problem is None and limit_hit:
+        problem = Reason.LIMIT
+    shown = tuple(readings)[: limits.author_readings]
+    domain = shown[0].domain if problem is None else None
+    if domain is not None:
+        anomalies.update(dict.fromkeys(_other_fields(message, domain, limits)))
+    author = Author(
+        domain=domain,
+        addresses=tuple(dict.fromkeys(Mailbox(reading.address, reading.domain) for reading in shown)),
+        readings=shown,
+        ambiguous=problem in (Reason.AUTHOR_AMBIGUOUS, Reason.AUTHOR_REPEATED),
+        problem=problem,
+    )
+    return author, tuple(anomalies)
+
+
+def _problem(fields: int, hidden: bool, read: list[AddressField]) -> Reason | None:
+    """Why there is no one Author Domain, as far as what was read shows."""
+    if fields > 1:
+        return Reason.AUTHOR_REPEATED
+    if hidden:
+        return Reason.AUTHOR_AMBIGUOUS  # only some programs see that field, or only others do not
+    if not read:
+        return Reason.AUTHOR_MISSING
+    only = read[0]
+    domains = {reading.domain for reading in only.readings}
+    if only.nul or (only.controls and not only.clean):
+        return Reason.AUTHOR_AMBIGUOUS if domains else Reason.AUTHOR_MISSING
+    if not domains - {None}:
+        return Reason.AUTHOR_MISSING
+    if len(domains) > 1:
+        return Reason.AUTHOR_SEVERAL_DOMAINS if only.clean else Reason.AUTHOR_AMBIGUOUS
+    return None
+
+
+def _hidden_froms(message: Message) -> Iterable[tuple[bytes, How | None]]:
+    """What only some programs take for a From field."""
+    bare_cr = any(anomaly.code is AnomalyCode.BARE_CR for anomaly in message.anomalies)
+    for field in message.fields:
+        if not field.key:
+            damaged = _DAMAGED_FROM.match(field.raw)
+            if damaged is not None:
+                blank = field.raw[:1] in b" \t"
+                yield field.value[damaged.end() :], How.LEADING_BLANK if blank else How.DAMAGED_NAME
+        if bare_cr:
+            for match in _BARE_CR_FROM.finditer(field.raw):
+                yield match[1], How.BARE_CR
+
+
+def _read(value: bytes, limits: Limits) -> AddressField:
+    if len(value) > _CACHED_OCTETS:
+        return read_addresses(value, limits.author_readings, limits.comment_depth)
+    return _remembered(value, limits.author_readings, limits.comment_depth)
+
+
+_remembered = lru_cache(maxsize=8192)(read_addresses)
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is odd, and changes nothing
+# ---------------------------------------------------------------------------------------------------
+
+
+def _oddities(field: AddressField) -> Iterable[Anomaly]:
+    if field.eight_bit:
+        yield Anomaly(AnomalyCode.EIGHT_BIT_FROM)
+    if not field.clean and field.readings:
+        yield Anomaly(AnomalyCode.ODD_FROM_SYNTAX)
+    for name in field.names:
+        yield from _name_oddities(name, field.readings if field.clean else None)
+    for reading in field.readings:
+        if reading.domain is not None and "xn--" in reading.domain:
+            domain = u_labels(reading.domain)
+            if any(_mixes_scripts(label) for label in domain.split(".")):
+                yield Anomaly(AnomalyCode.MIXED_SCRIPTS, domain)
+
+
+def _name_oddities(name: str, readings: tuple[Reading, ...] | None) -> Iterable[Anomaly]:
+    """``readings``: the addresses that may stand in the name too; None: any may."""
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", name)  # U+FF20 is shown as an at sign
+        if any(_mixes_scripts(word) for word in _WORD.findall(name)):
+            yield Anomaly(AnomalyCode.MIXED_SCRIPTS, _visible(name))
+    if not name.isprintable() and any(unicodedata.category(char) in _HIDDEN for char in name if char != "\t"):
+        yield Anomaly(AnomalyCode.DISPLAY_NAME_CONTROL, _visible(name))
+    if readings is not None and "@" in name:
+        own = {reading.address.lower() for reading in readings}
+        for address in _addresses_in(name):
+            if address.lower() not in own:
+                yield Anomaly(AnomalyCode.DISPLAY_NAME_ADDRESS, _visible(address))
+
+
+def _addresses_in(name: str) -> Iterable[str]:
+    """What a person would take for an address, with invisible characters gone."""
+    seen = "".join(char for char in name if unicodedata.category(char) not in _HIDDEN)
+    parts = seen.split("@")
+    for before, after in pairwise(parts):
+        local = _AROUND_ADDRESS.split(before)[-1]
+        domain = _AROUND_ADDRESS.split(after, maxsplit=1)[0].rstrip(".!?")
+        if local and "." in domain:
+            yield f"{local}@{domain}"
+
+
+def _visible(text: str) -> str:
+    return escape(text.encode("utf-8", "surrogateescape"), 200)
+
+
+def _mixes_scripts(word: str) -> bool:
+    """Letters of several scripts in one word, other than those that are written together."""
+    if word.isascii():
+        return False
+    scripts = {unicodedata.name(char, "?").split(" ")[0].split("-")[0] for char in word if char.isalpha()}
+    scripts -= {"FULLWIDTH", "MODIFIER", "IDEOGRAPHIC", "?"}
+    return len(scripts) > 1 and not any(scripts <= together for together in _SCRIPTS_TOGETHER)
+
+
+def _other_fields(message: Message, domain: str, limits: Limits) -> Iterable[Anomaly]:
+    """Sender and Reply-To that lead elsewhere; neither ever counts as the author."""
+    for key, code in ((b"sender", AnomalyCode.SENDER_DIFFERS), (b"reply-to", AnomalyCode.REPLY_TO_DIFFERS)):
+        for field in message.named(key)[:1]:
+            for reading in _read(field.value, limits).readings:
+                other = reading.domain
+                if other is not None and not is_below(other, domain) and not is_below(domain, other):
+                    yield Anomaly(code, reading.address)
