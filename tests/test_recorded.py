@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import Struct
 
+from verify.grammar.names import network
 from verify.model import (
     Confidence,
+    Envelope,
     Hop,
     Limits,
     Message,
@@ -22,8 +23,10 @@ from verify.model import (
     RecordedStanding,
     Settings,
     Standing,
+    replace,
 )
 from verify.reading.message import parse_message
+from verify.reading.origin import OriginFacts, read_origin
 from verify.reading.recorded import read_recorded, removable_fields, same_id
 
 TRUSTED, INFERRED, UNTRUSTED, FORGED = (
@@ -47,13 +50,6 @@ MAILRU = Profile(name="mailru", hosts=("*.mail.ru",), authserv_ids=("mxs.mail.ru
 OURS, BORDER, CLAIMED = Standing.OURS, Standing.BORDER, Standing.CLAIMED
 
 
-class Facts(Struct):
-    origin: Origin
-    hops: tuple[Hop, ...]
-    profiles: tuple[Profile, ...] = ()
-    profile_inferred: bool = False
-
-
 def message(*lines: str) -> Message:
     return parse_message(("\r\n".join([*lines, "From: a@s.example", "", "body", ""])).encode())
 
@@ -65,7 +61,7 @@ def facts(
     profiles: tuple[Profile, ...] = (),
     source: OriginSource = OriginSource.PROFILE,
     **origin: Any,
-) -> Facts:
+) -> OriginFacts:
     received = parsed.named(b"received")
     hops = tuple(
         Hop(index=i, field_index=field.index, standing=standing, by=by[i] if i < len(by) else None)
@@ -75,7 +71,8 @@ def facts(
     if profiles:
         origin.setdefault("profile", profiles[-1].name)
     found = Origin(client_ip="203.0.113.5", source=source, border=border, **origin)
-    return Facts(found, hops, profiles, profile_inferred=bool(profiles) and source is OriginSource.INFERRED)
+    inferred = bool(profiles) and source is OriginSource.INFERRED
+    return OriginFacts(origin=found, hops=hops, profiles=profiles, profile_inferred=inferred)
 
 
 def standings(recorded: tuple[Recorded, ...]) -> list[RecordedStanding]:
@@ -246,7 +243,7 @@ def test_an_address_given_for_a_line_that_nobody_named_gives_inferred() -> None:
 def test_a_profile_that_auto_picked_for_mail_that_never_crossed_gives_inferred() -> None:
     parsed = message(AR, INNER)
     found = facts(parsed, OURS, source=OriginSource.NONE, reason=OriginReason.NEVER_CROSSED, profiles=(GMAIL,))
-    found.profile_inferred = True
+    found = replace(found, profile_inferred=True)
     assert standings(read_recorded(parsed, found, Settings(profiles=(GMAIL,)))) == [INFERRED]
 
 
@@ -298,6 +295,54 @@ def test_nothing_below_the_receivers_last_line_changes_a_standing_or_is_believed
     parsed = message(INNER, AAR, LINE, SPF, AR, *sent)
     count = len(parsed.named(b"received"))
     recorded = read_recorded(parsed, facts(parsed, OURS, BORDER, *[CLAIMED] * (count - 2), profiles=(GMAIL,)), NAMED)
+    assert standings(recorded)[:3] == [TRUSTED] * 3
+    assert set(standings(recorded)[3:]) <= {UNTRUSTED}
+
+
+# --- with the origin as it is really read ----------------------------------------------------------
+
+HONEST = [
+    "Delivered-To: u@r.example",
+    "Received: by 2002:a05:6a10:1::1 with SMTP id a1csp1; Fri, 02 Jan 2026 03:04:06 -0800 (PST)",
+    "ARC-Authentication-Results: i=1; mx.google.com; spf=pass smtp.mailfrom=b@s.example",
+    "Return-Path: <b@s.example>",
+    "Received: from mail.s.example (mail.s.example. [203.0.113.5]) by mx.google.com with ESMTPS id a1-2si345edc.67.2026.01.02.03.04.05 for <u@r.example> (version=TLS1_3 cipher=TLS_AES_128_GCM_SHA256 bits=128/128); Fri, 02 Jan 2026 03:04:05 -0800 (PST)",
+    SPF,
+    AR,
+]
+GOOGLE = replace(GMAIL, private_is_ours=True, networks=tuple(n for n in (network("2002:a05::/32"),) if n))
+
+
+def read_whole(lines: list[str], envelope: Envelope, chosen: Settings) -> tuple[Recorded, ...]:
+    parsed = message(*lines)
+    return read_recorded(parsed, read_origin(parsed, envelope, chosen), chosen)
+
+
+def test_a_named_receiver_is_believed_and_a_guessed_one_inferred() -> None:
+    assert standings(read_whole(HONEST, Envelope(), Settings(receivers=(GOOGLE,)))) == [TRUSTED] * 3
+    assert standings(read_whole(HONEST, Envelope(), Settings(profiles=(GOOGLE,)))) == [INFERRED] * 3
+    assert standings(read_whole(HONEST, Envelope(), Settings())) == [UNTRUSTED] * 3
+
+
+def test_a_provider_block_under_another_receivers_border_is_untrusted() -> None:
+    ours = "Received: from mail.s.example (mail.s.example [203.0.113.9]) by mx.r.example (Postfix) with ESMTPS id 4XyZ for <u@r.example>; Fri, 02 Jan 2026 12:05:05 +0100 (CET)"
+    chosen = Settings(trust_hosts=("mx.r.example",), trust_authserv_ids=("mx.r.example",), profiles=(GOOGLE,))
+    mine = "Authentication-Results: mx.r.example; none"
+    recorded = read_whole([mine, ours, *HONEST, mine], Envelope(), chosen)
+    assert standings(recorded) == [TRUSTED, UNTRUSTED, UNTRUSTED, UNTRUSTED, FORGED]
+
+
+def test_in_the_smtp_session_no_line_of_the_message_is_ours() -> None:
+    session = Envelope(client_ip="203.0.113.5", helo="mail.s.example", mail_from="b@s.example", in_session=True)
+    mine = "Authentication-Results: mx.r.example; none"
+    chosen = Settings(receivers=(GOOGLE,), trust_authserv_ids=("mx.r.example",))
+    assert set(standings(read_whole([mine, *HONEST], session, chosen))) <= {UNTRUSTED, FORGED}
+
+
+@given(SENT)
+@settings(max_examples=100, deadline=None)
+def test_no_line_of_the_senders_is_believed_nor_changes_what_is(sent: list[str]) -> None:
+    recorded = read_whole([*HONEST, *sent], Envelope(), Settings(receivers=(GOOGLE,)))
     assert standings(recorded)[:3] == [TRUSTED] * 3
     assert set(standings(recorded)[3:]) <= {UNTRUSTED}
 
@@ -395,7 +440,7 @@ def test_indexes_are_given_lowest_first() -> None:
 def test_any_octets_are_judged_without_an_exception(octets: bytes, name: bytes) -> None:
     parsed = parse_message(name + b": " + octets + b"\r\n\r\n")
     removable_fields(parsed, IDS, peer_is_ours=False)
-    read_recorded(parsed, Facts(Origin(), ()), CONFIGURED)
+    read_recorded(parsed, OriginFacts(origin=Origin()), CONFIGURED)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,6 @@ directly below it, where only as much is believed as the receiver itself writes 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Protocol
-
 from msgspec import Struct
 
 from verify.grammar.names import domain_name, is_below, matches_host
@@ -27,7 +24,6 @@ from verify.model import (
     Hop,
     Limits,
     Message,
-    Origin,
     OriginSource,
     Profile,
     Recorded,
@@ -36,6 +32,7 @@ from verify.model import (
     Settings,
     Standing,
 )
+from verify.reading.origin import OriginFacts
 
 _RESULTS = b"authentication-results"
 _ARC_RESULTS = b"arc-authentication-results"
@@ -45,28 +42,12 @@ _OURS = b"x-mailverdict"
 _UNSEEN = re.compile(r"[\s\x00-\x20\x7f\"'\\\u00ad\u200b-\u200f\u2060\ufeff]+")
 
 
-class Facts(Protocol):
-    """What is needed of ``reading.origin.OriginFacts``."""
-
-    @property
-    def origin(self) -> Origin: ...
-
-    @property
-    def hops(self) -> tuple[Hop, ...]: ...
-
-    @property
-    def profiles(self) -> tuple[Profile, ...]: ...
-
-    @property
-    def profile_inferred(self) -> bool: ...
-
-
 def is_recorded(key: bytes) -> bool:
     """Authentication-Results, Received-SPF, ARC-Authentication-Results and their renamed kin, by lower-case name."""
     return key.endswith((_RESULTS, _SPF)) or key.startswith(b"authentication-results-")
 
 
-def read_recorded(message: Message, facts: Facts, settings: Settings) -> tuple[Recorded, ...]:
+def read_recorded(message: Message, facts: OriginFacts, settings: Settings) -> tuple[Recorded, ...]:
     """Every recorded field, topmost first, with its standing.
 
     Fields past ``limits.recorded_fields`` or too long are listed unread, with the limit's name.  ``trusted`` rests
@@ -152,10 +133,8 @@ def _spf_result(spf: ParsedReceivedSpf) -> RecordedResult:
 class _Zone:
     """Which part of the header was written inside the boundary, and by whom."""
 
-    def __init__(self, message: Message, facts: Facts, settings: Settings) -> None:
+    def __init__(self, message: Message, facts: OriginFacts, settings: Settings) -> None:
         origin = facts.origin
-        self.fields = message.fields
-        self.places = {field.index: place for place, field in enumerate(message.fields)}
         self.settings = settings
         self.hops = facts.hops
         self.client_ip = origin.client_ip
@@ -168,6 +147,7 @@ class _Zone:
             self.border = -1
         else:
             self.border = max(ours, default=-1)
+        self.below = message.fields[self.border + 1 :]  # a field's index is its place
         self.profiles = facts.profiles
         self.receiver = next((p for p in facts.profiles if p.name == origin.profile), None)
         self.inferred = origin.source is OriginSource.INFERRED or origin.incomplete or facts.profile_inferred
@@ -207,7 +187,7 @@ class _Zone:
         signs = {sign.lower().encode() for sign in profile.signs}
         slot: list[int] = []
         seen: set[str] = set()
-        for field in self._below_border():
+        for field in self.below:
             found = by_index.get(field.index)
             if found is None or field.key not in (_RESULTS, _SPF):
                 if field.key in signs and field.key != b"received":
@@ -223,11 +203,6 @@ class _Zone:
             if field.key == _RESULTS and not several:
                 break
         return frozenset(slot)
-
-    def _below_border(self) -> Iterator[Field]:
-        place = self.places.get(self.border)
-        if place is not None:
-            yield from self.fields[place + 1 :]
 
     def standing(self, read: _Unread, in_slot: bool) -> RecordedStanding:
         inside = read.field.index < self.border or in_slot
