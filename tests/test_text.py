@@ -135,6 +135,13 @@ def test_what_anybody_could_have_written_is_kept_out_of_the_short_text() -> None
     assert "Recorded forged mx.receiver.example" in flat(forged)
 
 
+def test_an_author_that_cannot_be_told_has_every_reading_and_policy_listed() -> None:
+    shown = flat(verdict(ConclusionReason.AUTHOR_AMBIGUOUS))
+    assert "may be shown as ceo@bank.example (strict) may be shown as a@attack.example (strict)" in shown
+    assert "bank.example asks to reject such mail attack.example publishes no usable policy" in shown
+    assert "may be shown as" not in flat(verdict())
+
+
 def test_fidelity_is_said() -> None:
     assert "mailbox quoting undone" in flat(full())
     assert "lone line feeds were turned" in flat(full(), verbose=True)

@@ -395,7 +395,8 @@ def _next_not_checkable(verdict: Verdict) -> str:
 
 def _next_limit(verdict: Verdict) -> str:
     return (
-        "Treat it with care, as honest mail rarely reaches a limit; if you trust the file, raise the limit named below."
+        "Treat it with care, as honest mail rarely reaches a limit; if you trust the file, raise the limit in the "
+        "configuration and judge it again."
     )
 
 

@@ -72,6 +72,8 @@ def _frame(verdict: Verdict) -> list[Row]:
         ("Judged", "", f"at {parts.when(verdict.judged_at)}, {_JUDGED_AT[verdict.judged_at_source]}"),
         ("Author", "", addresses),
     ]
+    if author.problem is not None:
+        rows += [("", "", f"may be shown as {reading.address} ({reading.how})") for reading in author.readings]
     where = origin.client_ip or "not known"
     if origin.helo:
         where += f", HELO {origin.helo}"
@@ -106,6 +108,7 @@ def _checks(verdict: Verdict) -> list[Row]:
             (f"{policy}: " if policy else "") + explain.dmarc_line(verdict.dmarc),
         )
     )
+    rows += [("", "", explain.author_policy(policy)) for policy in verdict.dmarc.author_policies]
     for recorded in verdict.recorded:
         if recorded.standing is not RecordedStanding.UNTRUSTED and (how := explain.comparison(recorded)) is not None:
             rows.append(("Recorded", recorded.standing.value, f"{recorded.authserv_id or recorded.field}: {how}"))
