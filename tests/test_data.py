@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from tests.make_schema import STORED_SCHEMA
 from tests.verdicts import full, verdict
 from verify import explain
+from verify.grammar.visible import terminal
 from verify.model import AnomalyCode, Conclusion, ConclusionReason, Mailbox, Verdict, replace
 from verify.render.data import StoredVerdictError, from_json, schema, to_document, to_json
+from verify.render.header import to_header
+from verify.render.page import to_html
+from verify.render.text import to_text
 
 VERDICTS = [*(verdict(reason) for reason in ConclusionReason), full()]
 IDS = [*(reason.value for reason in ConclusionReason), "full"]
@@ -218,4 +222,49 @@ def test_any_text_survives_the_way_there_and_back(text: str) -> None:
         hops=tuple(replace(hop, raw=text, by=text) for hop in made.hops),
         source=replace(made.source, path=text, member=text),
     )
+    assert from_json(to_json(made)) == made
+
+
+@pytest.mark.parametrize("hostile", ["", "x\r\nInjected: y", "\x1b[2J", "a" * 5000, "ü"])
+def test_a_stored_verdict_from_which_no_results_field_can_be_written_is_refused(hostile: str) -> None:
+    document = json.loads(to_json(verdict()))
+    document["authserv_id"] = hostile
+    with pytest.raises(StoredVerdictError, match="authserv-id"):
+        from_json(json.dumps(document).encode())
+
+
+def _leaves(value: Any) -> list[tuple[Any, Any]]:
+    """Every place of a document at which something can be put instead."""
+    keys = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    return [place for key in keys for place in ((value, key), *_leaves(value[key]))]
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=30),
+    st.sampled_from(
+        ["x\r\ny", "\x1b[2J", "\u202e", "a; dkim=pass", '"', "0001-01-01T00:00:00Z", "<b>", [], {}, 10**4000, -(10**30)]
+    ),
+)
+FULL = to_json(full())
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_an_edited_verdict_is_refused_or_shown_by_every_renderer(data: st.DataObject) -> None:
+    document = json.loads(FULL)
+    for _ in range(data.draw(st.integers(1, 3))):
+        holder, key = data.draw(st.sampled_from(_leaves(document)))
+        holder[key] = data.draw(JUNK)
+    try:
+        made = from_json(json.dumps(document).encode())
+    except StoredVerdictError:
+        return
+    shown = to_text(made, color=False, verbose=True, width=80)
+    assert all(terminal(line) == line for line in shown.split("\n"))
+    assert "<b>" not in to_html(made)
+    assert "\r\nInjected" not in to_header(made)
     assert from_json(to_json(made)) == made

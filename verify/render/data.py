@@ -37,7 +37,7 @@ from verify.model import (
     Verdict,
     replace,
 )
-from verify.render.header import authentication_results
+from verify.render.header import authentication_results, to_header
 
 SCHEMA: Literal["mailverdict/1"] = "mailverdict/1"
 
@@ -127,8 +127,9 @@ def to_json(verdict: Verdict) -> bytes:
 def from_json(octets: bytes) -> Verdict:
     """The verdict of a stored document.  Its texts are dropped: they are written anew when it is shown.
 
-    The document is untrusted: types, closed lists and the agreement of conclusion and reason are checked, the rest is
-    what somebody wrote.  Keys of a later version are passed over.  Raises ``StoredVerdictError``.
+    The document is untrusted: types, closed lists, the agreement of conclusion and reason, and that a results field
+    can be written from it are checked; the rest is what somebody wrote.  Every renderer takes what comes out.  Keys
+    of a later version are passed over.  Raises ``StoredVerdictError``.
     """
     try:
         document = _DECODER.decode(octets)
@@ -142,7 +143,7 @@ def from_json(octets: bytes) -> Verdict:
         )
     if any(time.utcoffset() for time in _times(document)):
         raise StoredVerdictError("not a stored verdict: a time is not in UTC")
-    return Verdict(
+    verdict = Verdict(
         source=document.source,
         authserv_id=document.authserv_id,
         judged_at=document.judged_at,
@@ -166,6 +167,11 @@ def from_json(octets: bytes) -> Verdict:
         elapsed_ms=document.elapsed_ms,
         attached=document.attached,
     )
+    try:
+        to_header(verdict)
+    except (RuntimeError, ValueError) as error:
+        raise StoredVerdictError(f"not a stored verdict: {terminal(str(error))[:300]}") from None
+    return verdict
 
 
 def _times(document: Document) -> Iterator[datetime]:
