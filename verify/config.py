@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import importlib.util
 import os
 import re
 import sys
@@ -26,6 +25,7 @@ from msgspec import Struct
 from .grammar import names
 from .grammar.visible import escape, one_line
 from .model import AtMode, DmarcStandard, Envelope, Limits, Network, Profile, Settings, utc
+from .profiles import ProfileError, builtin_profiles, load_profiles
 from .suffixes import organizational_domain
 
 FILE_NAME = "mailverdict.toml"
@@ -310,11 +310,13 @@ def _receivers(config: Config) -> tuple[tuple[Profile, ...], bool, tuple[Profile
 
 def _profiles(path: str | None) -> tuple[Profile, ...]:
     """The built-in profiles and the user's own, which win over built-in ones of the same name."""
-    if importlib.util.find_spec("verify.profiles") is None:
-        return ()
-    profiles: Any = importlib.import_module("verify.profiles")
-    own = profiles.load_profiles(Path(path)) if path is not None else ()
-    return (*profiles.builtin_profiles(), *own)
+    own: tuple[Profile, ...] = ()
+    if path is not None:
+        try:
+            own = load_profiles(Path(path).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, ProfileError) as error:
+            raise ConfigError("profiles", f"{_quote(path)}: {error}") from None
+    return (*builtin_profiles(), *own)
 
 
 def _public_suffix() -> Callable[[str], str | None]:

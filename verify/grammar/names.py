@@ -104,12 +104,24 @@ def parents(name: str) -> tuple[str, ...]:
 
 
 def matches_host(pattern: str, name: str) -> bool:
-    """A host pattern of configuration or profile: a name, or ``*.name`` for everything below it."""
+    """A host pattern of configuration or profile: a name, in which a ``*`` stands for any text, dots included.
+
+    ``*.name`` is everything below a name.  Linear: each part between stars is looked for once.
+    """
     name = name.lower().rstrip(".")
     pattern = pattern.lower().rstrip(".")
-    if pattern.startswith("*."):
-        return name.endswith(pattern[1:])
-    return name == pattern
+    if "*" not in pattern:
+        return name == pattern
+    first, *middle, last = pattern.split("*")
+    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in middle:
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
 
 
 def address(text: str) -> Address | None:

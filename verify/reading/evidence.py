@@ -32,7 +32,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 def read_evidence(message: Message, border_index: int, receiver: Profile | None, limits: Limits) -> Evidence:
     """What stands beside the border line at ``border_index``; ``receiver``: who wrote that line, None for unknown."""
     above = [field for field in message.fields if field.index < border_index]
-    below = list(_run_below(message, border_index)) if receiver and receiver.results_slot == "below-border" else []
+    below = list(run_below(message, border_index, receiver))
     client_ip = helo = spf_from = results_from = None
     nearest = [*below, *reversed(above)]
     for field in nearest:
@@ -62,17 +62,23 @@ def read_evidence(message: Message, border_index: int, receiver: Profile | None,
     )
 
 
-def _run_below(message: Message, border_index: int) -> Iterator[Field]:
-    """Directly below the border line: one Received-SPF, then one Authentication-Results, among X- fields."""
+def run_below(message: Message, border_index: int, receiver: Profile | None) -> Iterator[Field]:
+    """What a receiver that writes below its border line wrote there: nothing between but fields that it alone writes.
+
+    One Received-SPF, then one Authentication-Results; what follows may be the sender's.
+    """
+    if receiver is None or receiver.results_slot != "below-border":
+        return
+    signs = {sign.lower().encode() for sign in receiver.signs}
     wanted = [b"received-spf", b"authentication-results"]
     for field in message.fields:
         if field.index <= border_index:
             continue
         if field.key in wanted:
             del wanted[: wanted.index(field.key) + 1]
-            yield field
-        elif not field.key.startswith(b"x-") or not wanted:
+        elif field.key not in signs or not wanted:
             return
+        yield field
 
 
 def _return_path_above(above: list[Field]) -> str | None:

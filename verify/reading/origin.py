@@ -14,12 +14,15 @@ from msgspec import Struct
 
 from verify.grammar import names
 from verify.grammar.dates import parse_date
+from verify.grammar.results import claimed_authserv_id
 from verify.model import (
     Anomaly,
     AnomalyCode,
     Confidence,
     Envelope,
+    Field,
     Hop,
+    Limits,
     Message,
     Origin,
     OriginatingIp,
@@ -31,7 +34,7 @@ from verify.model import (
     replace,
 )
 from verify.reading.border import Border, guess, walk, writer_on_top
-from verify.reading.evidence import Evidence, read_evidence
+from verify.reading.evidence import Evidence, read_evidence, run_below
 from verify.reading.originating import read_originating
 from verify.reading.received import is_encrypted, is_local, parse_received
 
@@ -128,18 +131,28 @@ def _boundary(
     if profile is not None:
         border = walk(hops, (profile,), gateways=gateways)
         if border is not None:
-            return _inferred(message, hops, border, profile), (profile,)
+            return _inferred(message, hops, border, profile, settings.limits), (profile,)
     return guess(hops, settings.profiles), ()
 
 
-def _inferred(message: Message, hops: Sequence[Hop], border: Border, profile: Profile) -> Border:
-    """A border by a profile that nobody named: likely when a field that this receiver alone writes stands above it."""
+def _inferred(message: Message, hops: Sequence[Hop], border: Border, profile: Profile, limits: Limits) -> Border:
+    """A border by a profile that nobody named: likely when what this receiver alone writes stands beside its line."""
     if border.source is not OriginSource.PROFILE or border.at is None:
         return border
-    last = hops[border.at].field_index
-    signs = {sign.lower().encode() for sign in profile.signs}
-    likely = any(field.key in signs for field in message.fields if field.index < last)
+    line = hops[border.at].field_index
+    beside = (field for field in message.fields if field.index < line)
+    below = run_below(message, line, profile)
+    likely = any(_is_own(field, profile, limits) for field in (*beside, *below))
     return replace(border, source=OriginSource.INFERRED, confidence=Confidence.LIKELY if likely else Confidence.GUESS)
+
+
+def _is_own(field: Field, profile: Profile, limits: Limits) -> bool:
+    if field.name.decode("latin-1").lower() in {sign.lower() for sign in profile.signs}:
+        return True
+    if field.key not in (b"authentication-results", b"arc-authentication-results"):
+        return False
+    claimed = claimed_authserv_id(field.value, limits)
+    return claimed is not None and any(names.matches_host(pattern, claimed) for pattern in profile.authserv_ids)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -230,8 +230,8 @@ class _Clauses:
         self.envelope_from: str | None = None
         self.tls: Tls | None = None
         self.dialect: str | None = None
-        self._first: _Token | None = None  # the word after from
         self._helo_given = False  # a token names HELO, so that the first word does not
+        self._by_at = -1
         self._exim = False  # key=value tokens of Exim's peer comment
 
     def read(self) -> _Clauses:
@@ -243,7 +243,7 @@ class _Clauses:
             # A submission agent puts the whole clause in parentheses.
             inner, _ = _cut(start.text)
             tokens = self.tokens = inner + tokens[1:]
-        by = self._find_by()
+        by = self._by_at = self._find_by()
         opened = tokens[0].kind == "word" and tokens[0].text.lower() == "from"
         sender: list[_Token] = []
         position = 0
@@ -377,6 +377,8 @@ class _Clauses:
             self._envelope(text, lower)
         if "authenticated" in lower or "auth:" in lower or "account " in lower or " with " in lower:
             self._authentication(text, lower)
+        if lower.startswith("via http"):
+            self.via, self.authenticated = self.via or text[4:], True
         self._tls(text)
 
     def _envelope(self, text: str, lower: str) -> None:
@@ -552,7 +554,8 @@ class _Clauses:
         self.dialect = self._program()
 
     def _program(self) -> str | None:
-        remarks = [token.text[:200] for token in self.tokens if token.kind == "comment"]
+        """Only what the server wrote after ``by`` counts: before it stand the client's name and reverse name."""
+        remarks = [token.text[:200] for token in self.tokens[self._by_at + 1 :] if token.kind == "comment"]
         with_ = (self.with_ or "").lower()
         by = (self.by or "").lower()
         if "microsoft smtp server" in with_ or with_.startswith("mapi"):
@@ -562,7 +565,7 @@ class _Clauses:
         for remark in remarks:
             lower = remark.lower()
             for mark, program in _PROGRAMS:
-                if mark in lower:
+                if lower.startswith(mark):
                     return program
             if _SENDMAIL.match(remark):
                 return "sendmail"
@@ -572,7 +575,7 @@ class _Clauses:
             return "google"
         if by.endswith(".amazonaws.com"):
             return "ses"
-        if any(remark.lower().startswith("lhlo ") for remark in remarks):
+        if any(token.kind == "comment" and token.text[:5].lower() == "lhlo " for token in self.tokens):
             return "zimbra"
         if by.endswith((".yahoo.com", ".aol.com")):
             return "yahoo"
@@ -582,7 +585,9 @@ class _Clauses:
 _PROGRAMS = (
     ("postfix", "postfix"),
     ("exim", "exim"),
-    ("domino", "domino"),
+    ("lotus domino", "domino"),
+    ("ibm domino", "domino"),
+    ("hcl domino", "domino"),
     ("communigate", "communigate"),
     ("mdaemon", "mdaemon"),
     ("fetchmail", "fetchmail"),
@@ -593,6 +598,8 @@ _PROGRAMS = (
     ("qpsmtpd", "qmail"),
     ("courier", "courier"),
     ("pps", "proofpoint"),
+    ("mxfront/", "yandex"),
+    ("nwsmtp/", "yandex"),
     ("cyrus", "cyrus"),
     ("dovecot", "dovecot"),
 )
