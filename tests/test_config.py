@@ -204,6 +204,58 @@ def test_the_word_none_names_no_profile_and_infers_none() -> None:
     assert not settings.auto
 
 
+def test_receivers_are_named_from_the_mailbox_outwards_and_infer_nothing() -> None:
+    settings = resolve(Config(receiver=["microsoft365", "Gmail"]))
+    assert [profile.name for profile in settings.receivers] == ["microsoft365", "gmail"]
+    assert not settings.auto
+
+
+def test_by_default_a_profile_may_be_inferred_from_all_that_are_known() -> None:
+    settings = resolve(Config())
+    assert settings.auto
+    assert {"gmail", "microsoft365", "yahoo", "icloud"} <= {profile.name for profile in settings.profiles}
+
+
+def test_an_unknown_receiver_is_refused_with_what_it_may_have_meant() -> None:
+    with pytest.raises(ConfigError, match="did you mean gmail") as refused:
+        resolve(Config(receiver="gmial"))
+    assert refused.value.key == "receiver"
+    with pytest.raises(ConfigError, match=r"known are .*, gmail, .*none"):
+        resolve(Config(receiver="xxxxxxxx"))
+
+
+@pytest.mark.parametrize("word", ["auto", "none"])
+def test_the_words_that_name_no_profile_stand_alone(word: str) -> None:
+    with pytest.raises(ConfigError, match=f"{word} cannot stand beside another"):
+        resolve(Config(receiver=["gmail", word]))
+
+
+def test_profiles_of_the_users_own_come_to_the_others_and_win(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[gmail]\ntitle = "Mine"\nhosts = ["mx.mine.example"]\n[mine]\nhosts = ["*.mine.example"]\n')
+    settings = resolve(Config(receiver=["mine", "gmail"], profiles=str(own)))
+    assert [profile.hosts for profile in settings.receivers] == [("*.mine.example",), ("mx.mine.example",)]
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (b"[mine]\nhots = []", "hots"),
+        (b"= =", "not TOML"),
+        (b"\xff", "is not UTF-8 text"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_broken_file_of_profiles_is_named(tmp_path: Path, octets: bytes | None, words: str) -> None:
+    own = tmp_path / "own.toml"
+    if octets is not None:
+        own.write_bytes(octets)
+    with pytest.raises(ConfigError, match=re.escape(f"{own}: ")) as refused:
+        resolve(Config(profiles=str(own)))
+    assert refused.value.key == "profiles"
+    assert words in refused.value.problem
+
+
 def test_the_old_standard_has_the_public_suffix_list() -> None:
     pytest.importorskip("publicsuffixlist")
     assert resolve(Config()).public_suffix is None

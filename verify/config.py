@@ -25,7 +25,7 @@ from msgspec import Struct
 from .grammar import names
 from .grammar.visible import escape, one_line
 from .model import AtMode, DmarcStandard, Envelope, Limits, Network, Profile, Settings, utc
-from .profiles import ProfileError, builtin_profiles, load_profiles
+from .profiles import builtin_profiles, load_profiles
 from .suffixes import organizational_domain
 
 FILE_NAME = "mailverdict.toml"
@@ -310,12 +310,15 @@ def _receivers(config: Config) -> tuple[tuple[Profile, ...], bool, tuple[Profile
 
 def _profiles(path: str | None) -> tuple[Profile, ...]:
     """The built-in profiles and the user's own, which win over built-in ones of the same name."""
-    own: tuple[Profile, ...] = ()
-    if path is not None:
-        try:
-            own = load_profiles(Path(path).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, ProfileError) as error:
-            raise ConfigError("profiles", f"{_quote(path)}: {error}") from None
+    if path is None:
+        return builtin_profiles()
+    try:
+        own = load_profiles(Path(path).read_text("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError("profiles", f"{one_line(path)}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # ProfileError, or no UTF-8
+        problem = "is not UTF-8 text" if isinstance(error, UnicodeError) else one_line(str(error))
+        raise ConfigError("profiles", f"{one_line(path)}: {problem}") from None
     return (*builtin_profiles(), *own)
 
 
