@@ -300,3 +300,20 @@ def test_no_text_of_a_message_brings_anything_invisible_into_a_sentence(text: st
     for sentence in sentences:
         assert terminal(sentence) == sentence
         assert len(sentence) < 3000
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "end"),
+    [
+        (AnomalyCode.CLOCK_BACKWARDS, "3", ": hop 3."),
+        (AnomalyCode.UNSIGNED_OCTETS, "120", ": 120 octets."),
+        (AnomalyCode.DATE_SKEW, "90000", ": 1 d 1 h before it."),
+        (AnomalyCode.DATE_SKEW, "-61", ": 1 m 1 s after it."),
+        (AnomalyCode.DATE_SKEW, "9" * 5000, "9…."),
+        (AnomalyCode.DATE_SKEW, "٣", ": ٣."),
+        (AnomalyCode.LIMIT_HIT, "header_fields", ": header_fields."),
+        (AnomalyCode.BARE_CR, "", "line ends."),
+    ],
+)
+def test_a_number_that_an_anomaly_is_about_has_its_unit(code: AnomalyCode, detail: str, end: str) -> None:
+    assert explain.anomaly(Anomaly(code, detail)).endswith(end)

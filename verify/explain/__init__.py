@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from verify.explain.conclusion import next_step, summary
 from verify.explain.lines import (
+    anomalies,
     anomaly,
     arc_line,
     asks,
@@ -34,6 +35,7 @@ from verify.explain.lines import (
 )
 
 __all__ = [
+    "anomalies",
     "anomaly",
     "arc_line",
     "asks",

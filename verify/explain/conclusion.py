@@ -56,7 +56,8 @@ def _author(verdict: Verdict) -> str:
 
 def _speaks_for_author(verdict: Verdict, domain: str | None) -> bool:
     return domain is not None and (
-        domain == verdict.author.domain or any(one.domain == domain for one in verdict.dmarc.could_align)
+        domain == verdict.author.domain
+        or any(one.domain == domain for one in verdict.dmarc.could_align if one.method is Method.DKIM)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from verify.explain.words import (
     ANOMALIES,
@@ -16,12 +16,14 @@ from verify.explain.words import (
     OUTCOMES,
     OVERRIDES,
     REASONS,
+    duration,
     listed,
     name,
     shown,
 )
 from verify.model import (
     Anomaly,
+    AnomalyCode,
     ArcResult,
     ArcWord,
     AuthorPolicy,
@@ -298,5 +300,28 @@ def coverage_line(coverage: Coverage) -> str | None:
 
 def anomaly(item: Anomaly) -> str:
     """One sentence for an anomaly."""
-    words = ANOMALIES[item.code]
-    return f"{words}: {shown(item.detail, 200)}." if item.detail else f"{words}."
+    return anomalies((item,))[0]
+
+
+def anomalies(items: Iterable[Anomaly]) -> tuple[str, ...]:
+    """One sentence for each kind of anomaly, in the order of their first, with what they concern."""
+    details: dict[AnomalyCode, list[str]] = {}
+    for item in items:
+        known = details.setdefault(item.code, [])
+        if item.detail:
+            known.append(_detail(item))
+    return tuple(f"{ANOMALIES[code]}{': ' if known else ''}{listed(known, 6)}." for code, known in details.items())
+
+
+def _detail(item: Anomaly) -> str:
+    """The detail with its unit, where it is a number."""
+    if item.detail.isdecimal() and item.detail.isascii() and len(item.detail) < 16:
+        if item.code in (AnomalyCode.CLOCK_BACKWARDS, AnomalyCode.HOP_NOT_ENCRYPTED):
+            return f"hop {item.detail}"
+        if item.code is AnomalyCode.UNSIGNED_OCTETS:
+            return f"{item.detail} octets"
+    if item.code in (AnomalyCode.DATE_SKEW, AnomalyCode.SIGNING_TIME_SKEW):
+        digits = item.detail.removeprefix("-")
+        if digits.isdecimal() and digits.isascii() and len(digits) < 16:
+            return f"{duration(int(digits))} {'before' if digits == item.detail else 'after'} it"
+    return shown(item.detail, 200)

@@ -57,6 +57,19 @@ def listed(items: Iterable[str], most: int = 3) -> str:
     return ", ".join(unique[:-1]) + " and " + unique[-1]
 
 
+def duration(seconds: int | None) -> str:
+    """Seconds in the two largest units; ``-`` when not known."""
+    if seconds is None:
+        return "-"
+    sign, left = ("-", -seconds) if seconds < 0 else ("", seconds)
+    units: list[str] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        count, left = divmod(left, size)
+        if count or (unit == "s" and not units):
+            units.append(f"{count} {unit}")
+    return sign + " ".join(units[:2])
+
+
 CONCLUSIONS: dict[Conclusion, str] = {
     Conclusion.AUTHENTICATED: "Authenticated",
     Conclusion.FAILED: "Failed",

@@ -8,6 +8,7 @@ directly below it, where only as much is believed as the receiver itself writes 
 from __future__ import annotations
 
 import re
+
 from msgspec import Struct
 
 from verify.grammar.names import domain_name, is_below, matches_host

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from verify import explain
-from verify.explain.words import CONCLUSIONS, PROOFS, RECORDED_STANDINGS, STANDINGS, WRITERS
+from verify.explain.words import CONCLUSIONS, PROOFS, RECORDED_STANDINGS, STANDINGS, WRITERS, duration
 from verify.grammar.visible import terminal
 from verify.model import JudgedAtSource, Verdict
 from verify.render import parts
@@ -74,6 +74,7 @@ def _environment() -> Environment:
     made.globals.update(
         explain=explain,
         parts=parts,
+        duration=duration,
         tone=_tone,
         standings=STANDINGS,
         recorded_standings=RECORDED_STANDINGS,

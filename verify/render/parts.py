@@ -47,19 +47,6 @@ def login(hop: Hop) -> str:
     return hop.auth_user or ("yes" if hop.authenticated else "-")
 
 
-def duration(seconds: int | None) -> str:
-    """Seconds in the two largest units; ``-`` when not known."""
-    if seconds is None:
-        return "-"
-    sign, left = ("-", -seconds) if seconds < 0 else ("", seconds)
-    units: list[str] = []
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
-        count, left = divmod(left, size)
-        if count or (unit == "s" and not units):
-            units.append(f"{count} {unit}")
-    return sign + " ".join(units[:2])
-
-
 def when(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time is not None else "-"
 

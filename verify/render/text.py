@@ -12,7 +12,7 @@ from typing import TypeAlias
 from unicodedata import combining, east_asian_width
 
 from verify import explain
-from verify.explain.words import RECORDED_STANDINGS
+from verify.explain.words import RECORDED_STANDINGS, duration
 from verify.grammar.visible import terminal
 from verify.model import Conclusion, Identity, JudgedAtSource, RecordedStanding, Standing, Verdict
 from verify.render import parts
@@ -54,7 +54,7 @@ def to_text(verdict: Verdict, *, color: bool, verbose: bool, width: int) -> str:
     paper.conclusion(verdict.conclusion, explain.summary(verdict))
     paper.rows(_frame(verdict))
     paper.rows(_checks(verdict))
-    paper.bullets("Worth knowing", [explain.anomaly(item) for item in verdict.anomalies])
+    paper.bullets("Worth knowing", explain.anomalies(verdict.anomalies))
     if (step := explain.next_step(verdict)) is not None:
         paper.section("Next step", step)
     if verbose:
@@ -162,7 +162,7 @@ def _hops(paper: _Paper, verdict: Verdict) -> None:
         by = f"by {hop.by or '?'}" + (f" with {hop.with_}" if hop.with_ else "")
         if hop.date is not None:
             by += f", {parts.when(hop.date)}"
-        delay = parts.duration(hop.delay_seconds)
+        delay = duration(hop.delay_seconds)
         rows.append((str(hop.index), hop.standing.value, parts.tls(hop), parts.login(hop), delay, parts.peer(hop)))
         rows.append(("", "", "", "", "", by))
         if hop.standing is Standing.BORDER:
