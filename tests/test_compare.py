@@ -149,6 +149,8 @@ GONE = (sig(DkimWord.PERMERROR, Reason.NO_KEY),)
         (PASS, {"dkim": (sig(DkimWord.PERMERROR, Reason.KEY_SYNTAX),), "records_later": True}, explained(C.KEY_CHANGED)),
         (PASS, {"dkim": (sig(DkimWord.FAIL, Reason.SIGNATURE_MISMATCH, body_hash_holds=True),), "records_later": True}, explained(C.KEY_CHANGED)),
         (PASS, {"dkim": (sig(DkimWord.FAIL, Reason.SIGNATURE_MISMATCH, body_hash_holds=True),)}, explained(C.COPY_ALTERED)),
+        (PASS, {"dkim": (sig(DkimWord.FAIL, Reason.SIGNATURE_MISMATCH),), "records_later": True}, explained(C.COPY_ALTERED)),
+        (PASS, {"dkim": (sig(DkimWord.PERMERROR, Reason.KEY_SYNTAX),)}, explained(C.STRICTER_HERE)),
         (PASS, {"dkim": FAIL}, explained(C.COPY_ALTERED)),
         (PASS, {"dkim": FAIL, "records_later": True}, explained(C.COPY_ALTERED)),
         (PASS, {"dkim": ()}, explained(C.COPY_ALTERED)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 
 import authres
@@ -608,6 +609,10 @@ def test_an_id_that_is_no_printable_text_is_never_written(authserv_id: str) -> N
         write_results(authserv_id, [])
 
 
+def header_words(line: str) -> list[str]:
+    return re.sub(r'"[^"]*"', "q", line).split()
+
+
 NAMES = ["header.d", "header.i", "header.s", "header.a", "header.b", "header.from", "header.oldest-pass", "smtp.mailfrom", "smtp.helo", "smtp.remote-ip", "smtp.auth", "policy.dmarc", "policy.iprev"]  # fmt: skip
 VALUES = st.one_of(
     st.text(max_size=40),
@@ -659,6 +664,8 @@ def test_what_is_written_reads_back_equal_folded_or_not(drawn: list, authserv_id
     lines = field.split("\r\n")
     assert lines.pop() == ""
     assert all(line.startswith("\t") for line in lines[1:])
+    breakable = [line for line in lines if len(header_words(line)) > 1]
+    assert all(len(line.expandtabs(8)) <= 78 for line in breakable)
     assert "".join(field.split()) == "".join(f"Authentication-Results:{body}".split())
 
 

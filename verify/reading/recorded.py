@@ -216,7 +216,7 @@ class _Zone:
         return RecordedStanding.INFERRED if self.inferred else RecordedStanding.TRUSTED
 
     def _by_profile(self, read: _Unread) -> bool:
-        return any(p.results_slot != "after-author" and self._wrote(p, read) for p in self.profiles)
+        return any(self._wrote(profile, read) for profile in self.profiles)
 
     def _wrote(self, profile: Profile, read: _Unread) -> bool:
         name = same_id(read.writer)
