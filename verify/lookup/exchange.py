@@ -142,7 +142,9 @@ class Exchange:
         for record in reply.records:
             if record.rdtype == wanted:
                 found.setdefault(record.owner, []).append(record)
-            elif record.rdtype == wire.RDTYPES["CNAME"] and aliases.setdefault(record.owner, record) is not record:
+            elif (
+                record.rdtype == wire.RDTYPES["CNAME"] and aliases.setdefault(record.owner, record).data != record.data
+            ):
                 return self.on_failure(server, Cause.MALFORMED)
         name, links, ttl = self._name, set(self._links), self._ttl
         if reply.records and name not in found and name not in aliases:
@@ -172,7 +174,7 @@ class Exchange:
         return []
 
     def _found(self, records: Sequence[wire.Record], ttl: int, ad: bool) -> list[Send]:
-        data = [record.data for record in records]
+        data = list(dict.fromkeys(record.data for record in records))
         if sum(map(len, data)) > ANSWER_OCTETS:
             return self._fail(Cause.MALFORMED)
         if self.question.rdtype != "TXT":
@@ -220,7 +222,6 @@ class Exchange:
 
 
 def _shorter(ttl: int | None, other: int) -> int:
-    other = 0 if other > 0x7FFFFFFF else other  # RFC 2181 8
     return other if ttl is None else min(ttl, other)
 
 

@@ -8,16 +8,11 @@ holds a dot cannot pass for two.  The root is ``.``.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    import dns.message
-    import dns.name
-    import dns.rdata
 
 EDNS_PAYLOAD = 1232  # octets of a UDP reply, RFC 6891 6.2.5 and what fits any path
 HEADER_OCTETS = 12  # RFC 1035 4.1.1
@@ -27,7 +22,15 @@ NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
 QR, TC, RD, AD = 0x8000, 0x0200, 0x0100, 0x0020
 OPCODE = 0x7800
 
-_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~@-")
+_NS, _SOA = 2, 6
+_NAME_OCTETS = 255  # RFC 1035 2.3.4
+_HEADER = struct.Struct("!6H")
+_RECORD = struct.Struct("!HHIH")
+_OPT_TAIL = struct.Struct("!IH")
+_EMPTY_OPT_HEAD = b"\x00\x00\x29"
+
+_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~@-"
+_PLAIN_OCTETS = _PLAIN + b"."
 _TEXT = [chr(octet) if octet in _PLAIN else f"\\{octet:03d}" for octet in range(256)]
 _OPT = b"\x00\x00\x29" + EDNS_PAYLOAD.to_bytes(2, "big") + bytes(6)
 
@@ -70,66 +73,176 @@ def query(question: bytes, ident: int, edns: bool = True) -> bytes:
 def read(message: bytes) -> Reply | None:
     """What the reply says; None when it is no DNS message.  Header and question were matched before.
 
-    Records of the answer section of types that nobody asks for are left out.
+    Plain replies are read here, some 30 times faster than a library builds them whole; any other goes to dnspython.
     """
-    return read_by_library(message)
+    reply = read_plain(message)
+    if reply is None:
+        from verify.lookup import dnspython
+
+        reply = dnspython.read(message)
+    return reply
 
 
-def read_by_library(message: bytes) -> Reply | None:
-    """``read`` by dnspython, whose documented errors for hostile octets are not all of them."""
-    import dns.message
+# ---------------------------------------------------------------------------------------------------
+# The reader for plain replies
+# ---------------------------------------------------------------------------------------------------
 
+
+class _Odd(Exception):
+    """Not wrong, perhaps, but not for this reader."""
+
+
+def read_plain(message: bytes) -> Reply | None:
+    """A reply of the types that we ask for, with SOA, NS, addresses and an empty OPT besides; None for any other.
+
+    It takes nothing that dnspython refuses, and reads it as dnspython does.
+    """
     try:
-        return _reply(dns.message.from_wire(message, ignore_trailing=True))
-    except Exception:  # noqa: BLE001 - the one place around dnspython's reader: octets are never our error
+        return _reply(message)
+    except (_Odd, IndexError, struct.error):
         return None
 
 
-def _reply(message: dns.message.Message) -> Reply:
-    records: list[Record] = []
-    for rrset in message.answer:
-        if rrset.rdclass != 1 or rrset.rdtype not in _DATA:
-            continue
-        owner, data = name_text(rrset.name.labels), _DATA[rrset.rdtype]
-        records.extend(Record(owner, int(rrset.rdtype), rrset.ttl, data(rdata)) for rdata in rrset)
+def _reply(message: bytes) -> Reply:
+    _, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(message)
+    if questions != 1 or flags & OPCODE:
+        raise _Odd
+    asked, at = _name(message, HEADER_OCTETS, len(message))
+    at += 4
+    records = []
+    for _ in range(answers):
+        owner, rdtype, ttl, start, at = _record_head(message, at, asked)
+        reader = _READERS.get(rdtype)
+        if reader is None:
+            raise _Odd
+        records.append(Record(owner, rdtype, ttl, reader(message, start, at)))
     negative_ttl = negative_zone = None
     name_servers = False
-    for rrset in message.authority:
-        name_servers = name_servers or rrset.rdtype == 2
-        if rrset.rdtype == 6 and rrset.rdclass == 1:
-            negative_ttl = min(rrset.ttl, rrset[0].minimum)
-            negative_zone = name_text(rrset.name.labels)
+    for _ in range(authorities):
+        owner, rdtype, ttl, start, at = _record_head(message, at, asked)
+        if rdtype == _SOA:
+            negative_ttl, negative_zone = min(ttl, _soa_minimum(message, start, at)), owner
+        elif rdtype == _NS:
+            _read_name(message, start, at)
+            name_servers = True
+        else:
+            raise _Odd
+    for _ in range(additionals):
+        if message[at : at + len(_EMPTY_OPT_HEAD)] == _EMPTY_OPT_HEAD:
+            extended, options = _OPT_TAIL.unpack_from(message, at + 5)
+            if extended >> 24 or options or at + 11 != len(message):
+                raise _Odd
+            at += 11
+            continue
+        _, rdtype, _, start, at = _record_head(message, at, asked)
+        if rdtype not in (1, 28):
+            raise _Odd
+        _READERS[rdtype](message, start, at)
+    if at != len(message):
+        raise _Odd
     return Reply(
-        rcode=int(message.rcode()),
-        ad=bool(message.flags & AD),
+        rcode=flags & 0xF,
+        ad=bool(flags & AD),
         records=tuple(records),
         negative_ttl=negative_ttl,
         negative_zone=negative_zone,
-        referral=name_servers and negative_zone is None and not message.answer,
+        referral=name_servers and negative_zone is None and not answers,
     )
 
 
-def _address(rdata: dns.rdata.Rdata) -> bytes:
-    return str(rdata.address).encode("ascii")  # type: ignore[attr-defined]
+def _record_head(message: bytes, at: int, asked: str) -> tuple[str, int, int, int, int]:
+    """Owner, type, TTL, and where the data begin and end; of class IN."""
+    if message[at : at + 2] == b"\xc0\x0c":  # the name in the question
+        owner, at = asked, at + 2
+    else:
+        owner, at = _name(message, at, len(message))
+    rdtype, rdclass, ttl, size = _RECORD.unpack_from(message, at)
+    start = at + _RECORD.size
+    if rdclass != 1 or start + size > len(message):
+        raise _Odd
+    return owner, rdtype, 0 if ttl >> 31 else ttl, start, start + size  # RFC 2181 8
 
 
-def _address6(rdata: dns.rdata.Rdata) -> bytes:
-    return str(IPv6Address(rdata.address)).encode("ascii")  # type: ignore[attr-defined]
+def _name(message: bytes, at: int, end: int) -> tuple[str, int]:
+    """The name there, and where it ends.  A pointer leads backwards, to what ends before the part that holds it."""
+    labels = []
+    octets = 1
+    start, after = at, 0
+    while length := message[at]:
+        if length < 64:
+            labels.append(message[at + 1 : at + 1 + length])
+            at += 1 + length
+            octets += 1 + length
+        elif length >= 192:
+            target = (length & 63) << 8 | message[at + 1]
+            if at + 2 > end or target >= start:
+                raise _Odd
+            after = after or at + 2
+            end, start, at = start, target, target
+        else:
+            raise _Odd
+        if at >= end or octets > _NAME_OCTETS:
+            raise _Odd
+    if at >= end:
+        raise _Odd
+    plain = b".".join(labels).lower()
+    if plain.translate(None, _PLAIN_OCTETS) or plain.count(b".") != max(0, len(labels) - 1):
+        return name_text(labels), after or at + 1
+    return plain.decode("ascii") or ".", after or at + 1
 
 
-def _target(rdata: dns.rdata.Rdata) -> bytes:
-    return name_text(rdata.target.labels).encode("ascii")  # type: ignore[attr-defined]
+def _read_name(message: bytes, start: int, end: int) -> bytes:
+    name, after = _name(message, start, end)
+    if after != end:
+        raise _Odd
+    return name.encode("ascii")
 
 
-def _exchange(rdata: dns.rdata.Rdata) -> bytes:
-    return mx_data(rdata.preference, name_text(rdata.exchange.labels))  # type: ignore[attr-defined]
+def _read_a(message: bytes, start: int, end: int) -> bytes:
+    if end - start != 4:
+        raise _Odd
+    return b"%d.%d.%d.%d" % tuple(message[start:end])
 
 
-def _strings(rdata: dns.rdata.Rdata) -> bytes:
-    return b"".join(rdata.strings)  # type: ignore[attr-defined]
+def _read_aaaa(message: bytes, start: int, end: int) -> bytes:
+    if end - start != 16:
+        raise _Odd
+    return str(IPv6Address(message[start:end])).encode("ascii")
 
 
-_DATA = {1: _address, 5: _target, 12: _target, 15: _exchange, 16: _strings, 28: _address6}
+def _read_mx(message: bytes, start: int, end: int) -> bytes:
+    preference = int.from_bytes(message[start : start + 2], "big")
+    return mx_data(preference, _read_name(message, start + 2, end).decode("ascii"))
+
+
+def _read_txt(message: bytes, start: int, end: int) -> bytes:
+    first = message[start]
+    if start + 1 + first == end:
+        return message[start + 1 : end]
+    parts = []
+    while start < end:
+        after = start + 1 + message[start]
+        parts.append(message[start + 1 : after])
+        start = after
+    if start != end or not parts:
+        raise _Odd
+    return b"".join(parts)
+
+
+def _soa_minimum(message: bytes, start: int, end: int) -> int:
+    _, at = _name(message, start, end)
+    _, at = _name(message, at, end)
+    if at + 20 != end:
+        raise _Odd
+    return int.from_bytes(message[end - 4 : end], "big")
+
+
+_READERS = {1: _read_a, 5: _read_name, 12: _read_name, 15: _read_mx, 16: _read_txt, 28: _read_aaaa}
+
+
+# ---------------------------------------------------------------------------------------------------
+# Data as text
+# ---------------------------------------------------------------------------------------------------
 
 
 def mx_data(preference: int, exchange: str) -> bytes:
