@@ -20,6 +20,7 @@ SIMPLE, RELAXED = b"simple", b"relaxed"
 Hash: TypeAlias = "hashlib._Hash"
 
 _WSP = b" \t"
+_LONG_RUN = b" " * 16
 _CHUNK = 64 * 1024  # octets canonicalised at a time: small enough to stay in a processor's cache
 _MARK_EVERY = 16  # chunks between two kept states of the hash: a shorter l= hashes at most 1 MiB again
 
@@ -29,9 +30,10 @@ def relax(text: bytes) -> bytes:
     if b"\t" in text:
         text = text.replace(b"\t", b" ")
     if text.rfind(b"  ") >= 0:  # searching from the end is twice as fast for two octets
-        for length in (4096, 64, 8):  # each step divides the long runs, so that few passes are left
-            text = text.replace(b" " * length, b" ")
-        while b"  " in text:
+        if _LONG_RUN in text:
+            for length in (4096, 64, 8):  # each step divides the long runs, so that few passes are left
+                text = text.replace(b" " * length, b" ")
+        while text.rfind(b"  ") >= 0:
             text = text.replace(b"  ", b" ")
     return text.replace(b" \r\n", b"\r\n")
 
@@ -71,7 +73,7 @@ def _without_b(value: bytes) -> bytes:
     return b";".join(items)
 
 
-def _content_end(body: bytes, relaxed: bool) -> int:
+def content_end(body: bytes, relaxed: bool) -> int:
     """Where the body ends once its trailing empty lines (relaxed: and the last line's trailing blanks) are left out."""
     ignored = b" \t\r\n" if relaxed else b"\r\n"
     size = 4096
@@ -112,7 +114,7 @@ def _run_end(body: bytes, place: int, end: int) -> int:
 def canonical_body(body: bytes, canonicalization: bytes) -> Iterator[bytes]:
     """The body in canonical form, in pieces (RFC 6376 3.4.3, 3.4.4)."""
     relaxed = canonicalization == RELAXED
-    end = _content_end(body, relaxed)
+    end = content_end(body, relaxed)
     for chunk in _chunks(body, 0, end):
         yield relax(chunk) if relaxed else chunk
     if end or not relaxed:
@@ -140,7 +142,7 @@ class _Reading:
     def __init__(self, body: bytes, canonicalization: bytes, algorithm: str) -> None:
         self._body = body
         self._relaxed = canonicalization == RELAXED
-        self._end = _content_end(body, self._relaxed)
+        self._end = content_end(body, self._relaxed)
         state = hashlib.new(algorithm)
         octets = place = 0
         self._marks = [_Mark(0, 0, state.copy())]

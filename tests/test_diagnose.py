@@ -1,0 +1,253 @@
+"""Each harmless change that the diagnosis knows, made to a signed message; and that it excuses nothing."""
+
+import base64
+import re
+import time
+
+import pytest
+
+from tests.signing import Key, ed25519_key, key_record, rsa_key, short_rsa_key, sign
+from tests.zone import Zone
+from verify.checks.canonical import BodyHashes
+from verify.checks.diagnose import FOOTER_LINES, Diagnosis, diagnose
+from verify.checks.dkim import check_signature
+from verify.model import DiagnosisCode, DkimCheck, DkimWord, Limits, Settings
+from verify.reading.message import parse_message
+
+KEY = rsa_key()
+NAMES = "from:to:subject:date:message-id"
+BODY = b"Dear B,\r\n\r\nFrom here on it is settled.\r\n-- \r\nA\r\n"
+MAIL = (
+    b"From: A <a@d.example>\r\nTo: B <b@r.example>,\r\n C <c@r.example>\r\nSubject: the subject\r\n"
+    b"Date: Thu, 1 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@d.example>\r\n\r\n" + BODY
+)
+
+
+def signed(c: str = "relaxed/relaxed", key: Key = KEY, mail: bytes = MAIL, h: str = NAMES, **tags: str) -> bytes:
+    return sign(mail, "d.example", "s", key, c=c, h=h, **tags)
+
+
+def judged(raw: bytes, records: list[str] | None = None) -> tuple[DkimCheck, Diagnosis | None]:
+    message = parse_message(raw)
+    field = message.named(b"dkim-signature")[0]
+    texts = [key_record(KEY)] if records is None else records
+    zone = Zone({"s._domainkey.d.example": {"TXT": texts}})
+    limits = Limits()
+    check = check_signature(message, field, zone.ask, 1_767_225_600, Settings(), BodyHashes(message.body, limits))
+    return check, diagnose(message, field, check, zone.ask, limits)
+
+
+def diagnosis(raw: bytes, records: list[str] | None = None) -> tuple[DiagnosisCode, str | None] | None:
+    check, found = judged(raw, records)
+    assert check.result.result is not DkimWord.PASS
+    return (found.code, found.detail) if found else None
+
+
+def test_a_signature_that_holds_needs_no_diagnosis() -> None:
+    for c in ("simple/simple", "relaxed/relaxed"):
+        check, found = judged(signed(c))
+        assert check.result.result is DkimWord.PASS
+        assert found is None
+
+
+@pytest.mark.parametrize("c", ["simple/simple", "relaxed/relaxed"])
+def test_mbox_quoting(c: str) -> None:
+    raw = signed(c).replace(b"\r\nFrom here", b"\r\n>From here")
+    assert diagnosis(raw) == (DiagnosisCode.MBOX_QUOTING, "1")
+    quoted = signed(c, mail=MAIL.replace(b"\r\nFrom here", b"\r\n>From here"))
+    assert diagnosis(quoted.replace(b">From here", b"From here")) == (DiagnosisCode.MBOX_QUOTING, "1")
+
+
+def test_trailing_lines_of_blanks() -> None:
+    assert diagnosis(signed("simple/simple") + b"  \r\n\t\r\n") == (DiagnosisCode.TRAILING_BLANK_LINES, None)
+
+
+@pytest.mark.parametrize("c", ["simple/simple", "relaxed/relaxed"])
+@pytest.mark.parametrize("lines", [1, 4, FOOTER_LINES - 1])
+def test_a_list_footer(c: str, lines: int) -> None:
+    footer = b"____\r\n" + b"".join(b"line %d\r\n" % n for n in range(lines - 1))
+    assert diagnosis(signed(c) + footer) == (DiagnosisCode.FOOTER_REMOVED, str(lines))
+
+
+def test_a_list_footer_behind_blank_lines_and_mbox_quoting() -> None:
+    raw = signed("relaxed/relaxed").replace(b"\r\nFrom here", b"\r\n>From here") + b"\r\n\r\n____\r\nlist\r\n"
+    assert diagnosis(raw) == (DiagnosisCode.FOOTER_REMOVED, "2")
+
+
+def test_a_footer_as_a_part() -> None:
+    mail = (
+        MAIL.replace(b"\r\n\r\n", b'\r\nContent-Type: multipart/mixed; boundary="x"\r\n\r\n', 1).removesuffix(BODY)
+        + b"--x\r\n\r\ntext\r\n--x--\r\n"
+    )
+    longer = signed(mail=mail).replace(b"--x--", b"--x\r\n\r\n" + b"list\r\n" * 80 + b"--x--")
+    assert diagnosis(longer) == (DiagnosisCode.FOOTER_REMOVED, "part")
+
+
+@pytest.mark.parametrize("c", ["simple/simple", "relaxed/relaxed"])
+@pytest.mark.parametrize(
+    ("signed_text", "shown"),
+    [
+        (b" the subject", b" [list] the subject"),
+        (b" Re: the subject", b" Re: [list] the subject"),
+        (b" Re: the subject", b" [list] Re: the subject"),
+        (b" the subject", b" [EXTERNAL] the subject"),
+        (b" the subject", b" *** SPAM *** the subject"),
+    ],
+)
+def test_a_subject_tag(c: str, signed_text: bytes, shown: bytes) -> None:
+    mail = MAIL.replace(b"Subject: the subject", b"Subject:" + signed_text)
+    raw = signed(c, mail=mail).replace(b"Subject:" + signed_text, b"Subject:" + shown)
+    assert diagnosis(raw) == (DiagnosisCode.SUBJECT_TAG_REMOVED, "Subject")
+
+
+def test_a_subject_tag_and_a_footer_are_both_told() -> None:
+    raw = signed().replace(b"the subject", b"[list] the subject") + b"____\r\nlist\r\n"
+    assert diagnosis(raw) == (DiagnosisCode.FOOTER_REMOVED, "2; subject-tag-removed Subject")
+
+
+@pytest.mark.parametrize("encoding", ["quoted-printable", "base64"])
+def test_a_body_in_another_transfer_encoding(encoding: str) -> None:
+    text = "Grüße, und mehr.\r\nZeile zwei = zwei.\r\n".encode()
+    eight = MAIL.removesuffix(b"\r\n" + BODY) + b"Content-Transfer-Encoding: %s\r\n\r\n"
+    coded = (
+        base64.encodebytes(text).replace(b"\n", b"\r\n")
+        if encoding == "base64"
+        else text.replace(b"=", b"=3D").replace("ü".encode(), b"=C3=BC").replace("ß".encode(), b"=C3=9F")
+    )
+    before, after = eight % b"8bit" + text, eight % encoding.encode() + coded
+    raw = signed(mail=before)
+    head = raw[: raw.index(b"From: A")]
+    assert diagnosis(head + after) == (DiagnosisCode.BODY_REENCODED, None)
+    raw = signed(mail=after)
+    head = raw[: raw.index(b"From: A")]
+    assert diagnosis(head + before) == (DiagnosisCode.BODY_REENCODED, None)
+
+
+@pytest.mark.parametrize("fold", [b" ", b"\r\n\t", b"\r\n   "])
+def test_refolded_fields(fold: bytes) -> None:
+    raw = signed("simple/simple")
+    changed = raw.replace(b",\r\n C", b"," + fold + b"C")
+    mail = MAIL.replace(b",\r\n C", b", C")
+    assert diagnosis(changed) == (DiagnosisCode.FIELDS_REFOLDED, None)
+    assert diagnosis(signed("simple/simple", mail=mail).replace(b", C", b",\r\n C")) == (
+        DiagnosisCode.FIELDS_REFOLDED,
+        None,
+    )
+
+
+def test_recased_field_names() -> None:
+    raw = signed("simple/simple", h="From:To:Subject:Date:Message-ID")
+    recased = raw.replace(b"DKIM-Signature:", b"Dkim-Signature:").replace(b"Message-ID:", b"Message-Id:", 2)
+    recased = recased.replace(b"Date:Message-Id:", b"Date:Message-ID:")
+    assert diagnosis(recased) == (DiagnosisCode.FIELD_NAMES_RECASED, None)
+    lower = re.sub(rb"(?m)^(From|To|Subject|Date|Message-ID):", lambda m: m[0].lower(), raw)
+    assert diagnosis(lower) == (DiagnosisCode.FIELD_NAMES_RECASED, None)
+
+
+def test_an_inserted_field() -> None:
+    raw = signed(h=NAMES + ":reply-to:x-spam-score")
+    assert diagnosis(b"X-Spam-Score: 1\r\n" + raw) == (DiagnosisCode.FIELD_INSERTED, "X-Spam-Score")
+    assert diagnosis(raw.replace(b"\r\nTo:", b"\r\nReply-To: l@list.example\r\nTo:")) == (
+        DiagnosisCode.FIELD_INSERTED,
+        "Reply-To",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (b"Message-ID: <1@d.example>", b"X-Google-Original-Message-ID: <1@d.example>"),
+        (b"Date: Thu, 1 Jan 2026 00:00:00 +0000", b"X-Original-Date: Thu, 1 Jan 2026 00:00:00 +0000"),
+        (b"From: A <a@d.example>", b"X-Original-From: A <a@d.example>"),
+        (b"Subject: the subject", b"Old-Subject: the subject"),
+    ],
+)
+def test_a_replaced_field_whose_old_text_is_kept(line: bytes, kept: bytes) -> None:
+    name = line.partition(b":")[0]
+    raw = signed().replace(b"\r\n" + line, b"\r\n" + name + b": something else\r\n" + kept)
+    assert diagnosis(raw) == (DiagnosisCode.FIELD_REPLACED, name.decode())
+
+
+def test_whitespace_in_signed_fields_and_body() -> None:
+    white = DiagnosisCode.WHITESPACE_CHANGED
+    assert diagnosis(
+        signed(mail=MAIL.replace(b"the subject", b"thesubject")).replace(b"thesubject", b"the\r\n subject")
+    ) == (
+        white,
+        "Subject",
+    )
+    assert diagnosis(signed("simple/simple").replace(b"Subject: the", b"Subject:the")) == (white, None)
+    assert diagnosis(signed("simple/simple").replace(b"\r\n-- \r\n", b"\r\n--\r\n")) == (white, None)
+    plain = signed("simple/simple", mail=MAIL.replace(b"-- \r\n", b""))
+    assert diagnosis(plain.replace(b"settled.", b"settled. \t")) == (white, None)
+
+
+def test_line_ends_in_the_body() -> None:
+    raw = signed().replace(b"\r\n\r\nFrom here", b"\r\n\nFrom here")
+    assert diagnosis(raw) == (DiagnosisCode.LINE_ENDS, None)
+
+
+def test_keys_gone_weak_or_changed() -> None:
+    assert diagnosis(signed(), []) == (DiagnosisCode.KEY_GONE, None)
+    assert diagnosis(signed(), [key_record(KEY, p="")]) == (DiagnosisCode.KEY_GONE, "revoked")
+    short = short_rsa_key()
+    assert diagnosis(signed(key=short), [key_record(short)]) == (DiagnosisCode.KEY_WEAK, "1022")
+    assert diagnosis(signed(), [key_record(rsa_key(1024, 1))]) == (DiagnosisCode.KEY_CHANGED, None)
+
+
+def test_a_forged_body_or_header_is_never_excused() -> None:
+    for c in ("simple/simple", "relaxed/relaxed"):
+        for raw, code in (
+            (signed(c).replace(b"settled", b"cancelled"), DiagnosisCode.BODY_CHANGED),
+            (signed(c).replace(b"Dear B,", b"Dear B, pay me,"), DiagnosisCode.BODY_CHANGED),
+            (signed(c).replace(BODY, b"Pay me.\r\n"), DiagnosisCode.BODY_CHANGED),
+            (signed(c).replace(b"a@d.example", b"ceo@d.example"), DiagnosisCode.HEADER_CHANGED),
+            (signed(c).replace(b"the subject", b"pay me"), DiagnosisCode.HEADER_CHANGED),
+            (signed(c).replace(b"the subject", b"[list] pay me") + b"____\r\nlist\r\n", DiagnosisCode.HEADER_CHANGED),
+            (
+                signed(c).replace(b"the subject", b"[list] the subject").replace(b"settled", b"off"),
+                DiagnosisCode.BODY_CHANGED,
+            ),
+            (b"From: evil@x.example\r\n" + signed(c, h="from:from"), DiagnosisCode.FIELD_INSERTED),
+            (signed(c) + b"appended\r\n", DiagnosisCode.FOOTER_REMOVED),
+        ):
+            check, found = judged(raw)
+            assert check.result.result is DkimWord.FAIL
+            assert found is not None
+            assert found.code is code
+
+
+def test_ed25519_headers_are_tried_too() -> None:
+    key = ed25519_key()
+    raw = signed(key=key)
+    records = [key_record(key)]
+    assert diagnosis(raw.replace(b"the subject", b"[list] the subject"), records) == (
+        DiagnosisCode.SUBJECT_TAG_REMOVED,
+        "Subject",
+    )
+    assert diagnosis(raw.replace(b"the subject", b"pay me"), records) == (DiagnosisCode.HEADER_CHANGED, None)
+
+
+def test_a_testing_key_gets_its_diagnosis() -> None:
+    check, found = judged(signed() + b"____\r\n", [key_record(KEY, t="y")])
+    assert check.result.result is DkimWord.NEUTRAL
+    assert found == Diagnosis(DiagnosisCode.FOOTER_REMOVED, "1")
+
+
+@pytest.mark.parametrize(
+    "piece", [b" ", b"\r", b"\n", b"\t,", b">From ", b">", b"--\r\n", b"\r\n--", b"*", b"[", b"=", b"re:"]
+)
+def test_trials_are_linear_in_hostile_octets(piece: bytes) -> None:
+    def cost(size: int) -> float:
+        run = piece * (size // len(piece))
+        raw = signed().replace(b"settled", b"x" + run + b"x")
+        line = (b"X" + run.replace(b"\r", b"").replace(b"\n", b""))[: size // 8]
+        raw = raw.replace(b"the subject", line + b"y")
+        best = 9.0
+        for _ in range(2):
+            start = time.process_time()
+            judged(raw)
+            best = min(best, time.process_time() - start)
+        return best
+
+    assert cost(400_000) < 12 * cost(100_000) + 0.05
