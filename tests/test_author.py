@@ -5,6 +5,7 @@ LEGIT is the domain that an attacker wants a reader to see, ATTACK his own.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verify.grammar.encoded_words import decode_words
-from verify.model import Anomaly, AnomalyCode, Author, Limits, Reason
+from verify.model import Anomaly, AnomalyCode, Author, Limits, Reason, replace
+from verify.reading import addresses
+from verify.reading.addresses import read_addresses
 from verify.reading.author import read_author
 from verify.reading.message import parse_message
 
@@ -492,6 +495,18 @@ def test_any_text_gives_one_domain_or_one_problem(value: str) -> None:
 def test_any_octets_give_one_domain_or_one_problem(value: bytes) -> None:
     author, _ = read(b"From:" + value)
     assert (author.domain is None) is (author.problem is not None)
+
+
+ORDINARY = st.sampled_from([*"aZ9 .,&'_()-+\t<>@\"", "a@b.example", "<a@b.example>", '"Doe, J" ', "@-", "..", "\r\n "])
+
+
+@given(st.lists(ORDINARY, max_size=12).map("".join))
+def test_the_short_way_for_ordinary_lines_comes_to_the_same(value: str) -> None:
+    short = read_addresses(value.encode(), 50, 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(addresses, "_ORDINARY", re.compile(rb"(?!)"))
+        long = read_addresses(value.encode(), 50, 20)
+    assert replace(short, names=()) == replace(long, names=())
 
 
 @given(st.text(max_size=100))

@@ -416,7 +416,7 @@ class Author(Struct, frozen=True, kw_only=True):
     addresses: tuple[Mailbox, ...] = ()
     readings: tuple[Reading, ...] = ()
     ambiguous: bool = False
-    problem: Reason | None = None  # AUTHOR_MISSING, AUTHOR_REPEATED, AUTHOR_SEVERAL_DOMAINS, AUTHOR_AMBIGUOUS
+    problem: Reason | None = None  # AUTHOR_MISSING, _REPEATED, _SEVERAL_DOMAINS, _AMBIGUOUS; LIMIT: not all was read
 
 
 # ---------------------------------------------------------------------------------------------------

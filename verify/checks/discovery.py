@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from msgspec import Struct
@@ -54,6 +55,7 @@ class OrganizationalDomains(Protocol):
         """True when ``organizational_domain`` asks nothing new."""
 
 
+@lru_cache(maxsize=16384)
 def policy_question(domain: str) -> Question | None:
     """The question for the DMARC record at ``domain``; None when the name gets too long for the DNS."""
     name = domain_name(f"_dmarc.{domain}")
@@ -74,7 +76,7 @@ def walk_questions(domains: Iterable[str]) -> tuple[Question, ...]:
 class Walks:
     """The ``_dmarc`` answers used for one message: asked in the order needed, each once.
 
-    When an answer is missing, ``NotKnownYet`` rises with it and with everything else in ``foreseen``, so that one
+    When an answer is missing, ``NotKnownYet`` rises with it and with everything that ``foresee`` gives, so that one
     round fetches all; with the answers at hand only those that decide are used.
     """
 
@@ -82,7 +84,7 @@ class Walks:
         self._ask = ask
         self._limits = limits
         self._looked: dict[str, PolicyRecord | Reason | None] = {}
-        self.foreseen: tuple[Question, ...] = ()
+        self.foresee: Callable[[], Iterable[Question]] = tuple
         self.steps: list[WalkStep] = []
         self.anomalies: list[Anomaly] = []
 
@@ -90,7 +92,7 @@ class Walks:
         try:
             answer = self._ask(question)
         except NotKnownYet as wanted:
-            raise NotKnownYet(*dict.fromkeys((*wanted.questions, *self.foreseen))) from None
+            raise NotKnownYet(*dict.fromkeys((*wanted.questions, *self.foresee()))) from None
         problem = None
         if answer.outcome is Outcome.TEMPORARY:
             problem = DNS_REASONS[answer.cause or Cause.SERVFAIL]

@@ -119,7 +119,7 @@ def check_dmarc(
             disposition=PolicyWord.NONE,
         )
     walks = Walks(ask, settings.limits)
-    walks.foreseen = _foreseen(domain, tuple(each.domain for each in identifiers), settings)
+    walks.foresee = lambda: _foreseen(domain, [each.domain for each in identifiers], settings)
     domains, found = _find_policy(domain, walks, settings)
     if found.unanswered is not None or found.record is None:
         return _without_policy(domain, found, walks)
@@ -133,7 +133,7 @@ def check_dmarc(
     ]
     if domains is walks:
         enough = domain in related and not every_signature
-        walks.foreseen = (
+        walks.foresee = lambda: (
             *([existence_question(domain)] if existence_matters(domain, found) else []),
             *([] if enough else walk_questions((domain, *related))),
         )
@@ -178,7 +178,7 @@ def _suffixes(settings: Settings) -> Suffixes:
     return Suffixes(settings.public_suffix)
 
 
-def _foreseen(domain: str, identifiers: tuple[str, ...], settings: Settings) -> tuple[Question, ...]:
+def _foreseen(domain: str, identifiers: Sequence[str], settings: Settings) -> tuple[Question, ...]:
     if settings.dmarc is DmarcStandard.RFC7489:
         names = (domain, _suffixes(settings).organizational_domain(domain))
         return tuple(question for name in names if (question := policy_question(name)) is not None)
@@ -333,7 +333,7 @@ def _without_author_domain(author: Author, ask: Ask, settings: Settings) -> Dmar
     domains = named[: settings.limits.author_domains]
     anomalies = [Anomaly(AnomalyCode.LIMIT_HIT, "author_domains")] if len(named) > len(domains) else []
     walks = Walks(ask, settings.limits)
-    walks.foreseen = tuple(question for domain in domains for question in _foreseen(domain, (), settings))
+    walks.foresee = lambda: [question for domain in domains for question in _foreseen(domain, (), settings)]
     policies = tuple(_author_policy(domain, walks, settings) for domain in domains)
     limit = author.problem is Reason.LIMIT
     return DmarcResult(

@@ -19,6 +19,11 @@ from verify.grammar.visible import escape
 from verify.model import Reading
 
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
+# Most mail: a name of harmless characters, one address.  Comes to what the strict reader says, in less time.
+_ORDINARY = re.compile(
+    rb"[ \t]*+(?:(?:[A-Za-z0-9 .,&'_-]*+|\"[A-Za-z0-9 .,&'()_-]*+\"[ \t]*+)"
+    rb"<(?P<angle>[A-Za-z0-9._+-]++@[A-Za-z0-9.-]++)>|(?P<bare>[A-Za-z0-9._+-]++@[A-Za-z0-9.-]++))[ \t]*+\Z"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BLANKS = re.compile(r"[ \t]+")
 _ATOM = re.compile(r'[^ \t<>,;:@\\\[\]"()]+')
@@ -53,8 +58,8 @@ class How(StrEnum):
 
 
 class AddressField(Struct, frozen=True):
-    """``clean``: the strict reader took it whole.  ``names``: its display names and comments, decoded; when it is not
-    clean, the whole text decoded.
+    """``clean``: the strict reader took it whole.  ``names``: its display names and comments, decoded, but for
+    names of plain letters; when it is not clean, the whole text decoded.
 
     ``limit``: the reading limit that was hit.  ``controls``: a control character other than tab stands in it; ``nul``:
     and it is NUL.  ``eight_bit``: octets beyond ASCII.
@@ -91,6 +96,12 @@ class _NotStrict(Exception):
 
 def read_addresses(value: bytes, readings_most: int, comment_depth: int) -> AddressField:
     """Read the value of an address field (folds kept); never raises, linear."""
+    ordinary = _ORDINARY.match(value) if readings_most else None
+    if ordinary is not None:
+        address = (ordinary["angle"] or ordinary["bare"]).decode("ascii")
+        name = domain_name(address.partition("@")[2]) if len(address) <= _ADDRESS_OCTETS else None
+        if name is not None:
+            return AddressField((Reading(address, name, How.PLAIN.value),), clean=True)
     octets = _FOLD.sub(b"", value)
     text = octets.decode("utf-8", "surrogateescape")
     tokens, whole, too_deep = _tokens(text, comment_depth)
