@@ -38,6 +38,7 @@ class Behaviour(Enum):
     TRUNCATED_ALWAYS = auto()  # TC over TCP too
     NO_TCP = auto()  # TC over UDP, and the connection is closed
     SPLIT_TCP = auto()  # TC over UDP, the answer over TCP octet by octet
+    SLOW_TCP = auto()  # TC over UDP, the answer over TCP after ``slow`` seconds
     WRONG_ID = auto()  # only a reply with another id
     WRONG_ID_FIRST = auto()  # a forged reply with another id, then the honest one
     WRONG_QUESTION = auto()  # only a reply to another question
@@ -137,6 +138,8 @@ class NameServer:
                 does = self._does(query)
                 if does is Behaviour.NO_TCP:
                     continue
+                if does is Behaviour.SLOW_TCP:
+                    self._stop.wait(self.slow)
                 for reply in self._replies(query, octets[2:], "tcp"):
                     framed = len(reply).to_bytes(2, "big") + reply
                     step = 1 if does is Behaviour.SPLIT_TCP else len(framed)
@@ -170,7 +173,7 @@ class NameServer:
                 return [reply.to_wire(max_size=65535)]
             case Behaviour.FORMERR_FOR_EDNS if query.edns >= 0:
                 return [octets[:2] + b"\x81\x81" + bytes(8)]
-            case Behaviour.TRUNCATED | Behaviour.NO_TCP | Behaviour.SPLIT_TCP if protocol == "udp":
+            case Behaviour.TRUNCATED | Behaviour.NO_TCP | Behaviour.SPLIT_TCP | Behaviour.SLOW_TCP if protocol == "udp":
                 return [_truncated(wire)]
             case Behaviour.TRUNCATED_ALWAYS:
                 return [_truncated(wire)]

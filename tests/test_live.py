@@ -244,6 +244,12 @@ def test_an_answer_too_large_for_a_datagram_comes_over_tcp_whole(ask):
         assert [query[2] for query in server.queries] == ["udp", "tcp"]
 
 
+def test_a_slow_connection_is_waited_for_and_not_opened_again(ask):
+    with NameServer({("a.example", "A"): ["192.0.2.1"]}, {"a.example": Behaviour.SLOW_TCP}, slow=0.6) as server:
+        assert ask(server, "a.example", timeout=1.0).records == (b"192.0.2.1",)
+        assert [query[2] for query in server.queries] == ["udp", "tcp"]
+
+
 def test_a_timeout_keeps_to_the_time_for_one_question(ask):
     with NameServer(behaviour={"a.example": Behaviour.TIMEOUT}) as server:
         start = time.monotonic()

@@ -47,8 +47,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_ad", "_cause", "_edns", "_links", "_name", "_names", "_open", "_order", "_part", "_start", "_timeout",
-        "_tries", "_ttl", "_vouched", "answer", "question", "silent", "started",
+        "_ad", "_cause", "_edns", "_links", "_name", "_names", "_open", "_order", "_part", "_start", "_tcp",
+        "_timeout", "_tries", "_ttl", "_vouched", "answer", "question", "silent", "started",
         "wake",
     )  # fmt: skip
 
@@ -66,6 +66,7 @@ class Exchange:
         self._names = 1  # asked so far
         self._links = {question.name}
         self._open: dict[int, bytes] = {}  # server -> the query that it may still answer
+        self._tcp: set[int] = set()  # servers that are asked over a connection
         self._tries = 0
         self._start = 0.0
         self._cause: Cause | None = None
@@ -96,6 +97,7 @@ class Exchange:
         """The server could not be reached or is of no use; a connection that broke."""
         if self._open.pop(server, None) is None:
             return []
+        self._tcp.discard(server)
         if cause is Cause.TIMEOUT:
             self.silent.append(server)
         else:
@@ -122,6 +124,9 @@ class Exchange:
         if flags & wire.TC:
             if tcp:
                 return self.on_failure(server, Cause.MALFORMED)
+            if server in self._tcp:  # the answer to a packet sent again
+                return []
+            self._tcp.add(server)
             return [Send(server, asked, tcp=True)]
         reply = wire.read(message)
         if reply is None:
@@ -194,6 +199,8 @@ class Exchange:
     def _ask(self) -> list[Send]:
         self.wake = self._start + self._timeout * TRIES[self._tries]
         server = self._server()
+        if server in self._tcp:
+            return []
         if server in self._open:  # again, so that the answer to either packet serves
             return [Send(server, self._open[server])]
         return [self._query(server)]
@@ -218,6 +225,7 @@ class Exchange:
         self._name = name
         self._part = wire.question_part(name, self.question.rdtype)
         self._open.clear()
+        self._tcp.clear()
         return [self._query(self._server())]
 
 

@@ -18,9 +18,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from verify.grammar.names import query_name
 from verify.grammar.visible import one_line
+from verify.lookup.exchange import ANSWER_OCTETS
 from verify.model import Answer, Cause, Outcome, Question, utc
 
-ANSWER_OCTETS = 64 * 1024  # octets of the records of one answer: the largest DNS message, RFC 1035 4.2.2
 LINE_OCTETS = 8 * ANSWER_OCTETS  # octets of one line: every octet as \\u00NN, and the rest of the line
 RESOLVER_CHARS = 1000  # characters of the resolver text
 REASON_CHARS = 200  # characters of an error's reason
