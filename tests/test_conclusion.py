@@ -23,12 +23,14 @@ from verify.model import (
     Origin,
     OriginReason,
     OriginSource,
+    Outcome,
     Reason,
     Recorded,
     RecordedResult,
     RecordedStanding,
     SpfResult,
     SpfWord,
+    WalkStep,
     replace,
 )
 
@@ -99,6 +101,7 @@ def no_author(problem):
     return Author(domain=None, problem=problem)
 
 
+NOT_RECORDED_STEP = WalkStep(name="_dmarc.legit.example", outcome=Outcome.NOT_RECORDED)
 ALTERED = sig(DkimWord.FAIL, Reason.BODY_HASH_MISMATCH, body_hash_holds=False)
 GONE = sig(DkimWord.PERMERROR, Reason.NO_KEY, body_hash_holds=True, index=3)
 LATE = {"origin": LIKELY, "late_signatures": frozenset({3})}
@@ -221,7 +224,14 @@ CASES = {
     "spf look-up fails": ({"mail_from": spf(SpfWord.TEMPERROR)}, "dns"),
     "policy look-up fails": ({"dmarc": dmarc(DmarcWord.TEMPERROR)}, "dns"),
     "key not recorded": ({"signatures": (sig(None, Reason.NOT_RECORDED),)}, "not-recorded"),
-    "policy not recorded": ({"dmarc": dmarc(None, reason=Reason.NOT_RECORDED)}, "not-recorded"),
+    "policy not recorded": (
+        {"dmarc": replace(dmarc(None, reason=Reason.NOT_RECORDED), walk=(NOT_RECORDED_STEP,))},
+        "not-recorded",
+    ),
+    "a step that is not recorded, and was not needed": (
+        {"dmarc": replace(dmarc(DmarcWord.FAIL, *BOTH), walk=(NOT_RECORDED_STEP,))},
+        "not-aligned",
+    ),
     "dns before not recorded": (
         {"signatures": (sig(None, Reason.NOT_RECORDED), sig(DkimWord.TEMPERROR, Reason.DNS_TIMEOUT))},
         "dns",
@@ -290,6 +300,12 @@ def test_the_first_rule_that_holds_decides(name):
     assert conclude(facts(**changes)) == (CONCLUSIONS.get(reason, Conclusion.UNDETERMINED), ConclusionReason(reason))
 
 
+def test_a_result_that_could_not_be_had_takes_the_reason_of_the_conclusion():
+    could_not_be_had = facts(dmarc=dmarc(None, *BOTH, reason=Reason.NOT_RECORDED))
+    settled = settled_dmarc(could_not_be_had, ConclusionReason.ORIGIN_INFERRED)
+    assert (settled.result, settled.reason) == (None, Reason.ORIGIN_INFERRED)
+
+
 def test_every_reason_has_a_case():
     assert {reason for _, reason in CASES.values()} == {reason.value for reason in ConclusionReason}
 
@@ -310,4 +326,11 @@ def test_every_reason_has_a_case():
     ],
 )
 def test_dmarc_is_never_fail_where_something_could_not_be_checked(reason, result):
-    assert settled_dmarc(dmarc(DmarcWord.FAIL, *BOTH), reason).result is result
+    assert settled_dmarc(facts(), reason).result is result
+
+
+def test_dns_trouble_is_named_by_what_did_not_answer():
+    trouble = facts(signatures=(sig(DkimWord.TEMPERROR, Reason.DNS_TIMEOUT),))
+    assert settled_dmarc(trouble, ConclusionReason.DNS).reason is Reason.DNS_TIMEOUT
+    trouble = facts(mail_from=spf(SpfWord.TEMPERROR, reason=Reason.DNS_REFUSED))
+    assert settled_dmarc(trouble, ConclusionReason.DNS).reason is Reason.DNS_REFUSED

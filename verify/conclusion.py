@@ -21,6 +21,7 @@ from verify.model import (
     Method,
     Origin,
     OriginSource,
+    Outcome,
     Reason,
     Recorded,
     RecordedResult,
@@ -117,12 +118,15 @@ def conclude(facts: Facts) -> tuple[Conclusion, ConclusionReason]:
     return _undetermined(ConclusionReason.DNS if dmarc.result is DmarcWord.TEMPERROR else ConclusionReason.NOT_RECORDED)
 
 
-def settled_dmarc(dmarc: DmarcResult, reason: ConclusionReason) -> DmarcResult:
+def settled_dmarc(facts: Facts, reason: ConclusionReason) -> DmarcResult:
     """The DMARC result as the conclusion leaves it: never ``fail`` where something could not be checked."""
+    dmarc = facts.dmarc
+    if reason is ConclusionReason.DNS:
+        return replace(dmarc, result=DmarcWord.TEMPERROR, reason=_trouble(facts))
+    if dmarc.result is None and reason in _NOT_RUN:
+        return replace(dmarc, reason=Reason(reason.value))
     if dmarc.result is not DmarcWord.FAIL:
         return dmarc
-    if reason is ConclusionReason.DNS:
-        return replace(dmarc, result=DmarcWord.TEMPERROR, reason=_trouble(dmarc))
     if reason in _NOT_RUN:
         return replace(dmarc, result=None, reason=Reason(reason.value))
     if reason is ConclusionReason.COPY_ALTERED:
@@ -132,8 +136,12 @@ def settled_dmarc(dmarc: DmarcResult, reason: ConclusionReason) -> DmarcResult:
     return dmarc
 
 
-def _trouble(dmarc: DmarcResult) -> Reason | None:
-    return dmarc.reason if dmarc.reason is not Reason.NOT_ALIGNED else Reason.DNS_TIMEOUT
+def _trouble(facts: Facts) -> Reason | None:
+    """What the DNS did not answer: a policy record, else the key or the SPF record that could have decided."""
+    if any(step.outcome is Outcome.TEMPORARY for step in facts.dmarc.walk):
+        return facts.dmarc.reason
+    keys = [s.result.reason for s in _alignable(facts) if s.result.result is DkimWord.TEMPERROR]
+    return keys[0] if keys else facts.mail_from.reason
 
 
 def _undetermined(reason: ConclusionReason) -> tuple[Conclusion, ConclusionReason]:
@@ -228,8 +236,11 @@ def _dns(facts: Facts) -> bool:
 
 
 def _not_recorded(facts: Facts) -> bool:
+    policy_missing = facts.dmarc.result is None and any(
+        step.outcome is Outcome.NOT_RECORDED for step in facts.dmarc.walk
+    )
     return (
-        facts.dmarc.reason is Reason.NOT_RECORDED
+        policy_missing
         or any(s.result.reason is Reason.NOT_RECORDED for s in _alignable(facts))
         or (facts.mail_from.reason is Reason.NOT_RECORDED and _could_align(facts, facts.mail_from.domain, Method.SPF))
     )

@@ -1,0 +1,222 @@
+"""The one loop: evaluate, fetch what is needed, again.  Every front end judges through a ``Judge``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO
+
+from verify.config import Config, DnsMode, check_envelope, lookup, resolve
+from verify.config import envelope as configured_envelope
+from verify.evaluate import NeedAnswers, Progress, evaluate
+from verify.lookup.answers import Answers
+from verify.lookup.recording import Recording, RecordingWriter, load_recording
+from verify.model import (
+    Answer,
+    AtMode,
+    Cause,
+    Envelope,
+    Limits,
+    Message,
+    Outcome,
+    Question,
+    Source,
+    Verdict,
+    replace,
+)
+from verify.reading.message import parse_message
+
+if TYPE_CHECKING:
+    from verify.lookup.cache import Resolver
+
+DNS_SECONDS = 30.0  # seconds of DNS that one message may take; RFC 7208 4.6.4: at least 20
+
+
+class _Budget:
+    """What the DNS may still cost one message.  What can change the conclusion is served first."""
+
+    def __init__(self, limits: Limits, seconds: float) -> None:
+        self._questions = limits.dns_questions
+        self._others = limits.dns_questions_other
+        self._octets = limits.dns_octets
+        self._rounds = limits.dns_rounds
+        self.deadline = time.monotonic() + seconds
+
+    def allow(self, needs: NeedAnswers) -> list[Question]:
+        """The questions of this round that may be asked."""
+        self._rounds -= 1
+        if self._rounds < 0 or self._octets < 0:
+            return []
+        decisive = list(needs.decisive[: max(self._questions, 0)])
+        self._questions -= len(decisive)
+        others = list(needs.others[: max(min(self._questions, self._others), 0)])
+        self._questions -= len(others)
+        self._others -= len(others)
+        return decisive + others
+
+    def charge(self, answers: Iterable[Answer]) -> None:
+        self._octets -= sum(len(record) for answer in answers for record in answer.records)
+
+
+class Judge:
+    """Judges messages with one configuration; holds the recording, the resolver and what is known between messages.
+
+    ``authserv_id``, ``at``: what holds when the configuration does not say.  ``clock``: epoch seconds.  Raises
+    ``ConfigError``, ``RecordingError``, ``NoResolver`` and ``OSError`` when it is made; never over a message.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        authserv_id: str = "localhost",
+        at: AtMode = AtMode.RECEIPT,
+        clock: Callable[[], float] = time.time,
+        resolver: Resolver | None = None,
+        dns_seconds: float = DNS_SECONDS,
+    ) -> None:
+        config = config or Config()
+        self.settings = resolve(config, authserv_id=authserv_id, at=at)
+        self.envelope = configured_envelope(config)
+        self._clock = clock
+        self._dns_seconds = dns_seconds
+        source = lookup(config)
+        self._recording = Recording(answers={})
+        self._terminal = source.mode is not DnsMode.LIVE
+        if source.recording is not None:
+            self._recording = load_recording(source.recording)
+        self._resolver = resolver
+        if resolver is None and source.mode is DnsMode.LIVE:
+            self._resolver = live_resolver(source.resolvers, source.timeout)
+        self._file: BinaryIO | None = None
+        self._writer: RecordingWriter | None = None
+        if source.record is not None:
+            self._record(source.record)
+
+    def _record(self, path: Path) -> None:
+        described = self._recording.resolver if self._resolver is None else self._resolver.describe()
+        self._file = path.open("wb")
+        self._writer = RecordingWriter(
+            self._file, recorded_at=self.now(), resolver=described, known=self._recording if self._terminal else None
+        )
+
+    def now(self) -> int:
+        """Epoch seconds; under a recording the time at which it was made."""
+        if self._recording.recorded_at is not None:
+            return self._recording.recorded_at
+        return int(self._clock())
+
+    def judge(self, raw: bytes, source: Source | None = None, envelope: Envelope | None = None) -> Verdict:
+        """The verdict on one message.  ``envelope``: as the SMTP side gave it; wins over that of the configuration."""
+        return self.judge_message(parse_message(raw, source, self.settings.limits), envelope)
+
+    def judge_message(self, message: Message, envelope: Envelope | None = None) -> Verdict:
+        started = time.perf_counter()
+        task = _Task(self, message, envelope)
+        while (needed := task.step()) is not None:
+            task.take(self._resolver.resolve(needed, task.deadline) if needed and self._resolver else [])
+        return self._finish(task, started)
+
+    async def judge_async(self, raw: bytes, source: Source | None = None, envelope: Envelope | None = None) -> Verdict:
+        """As ``judge``; waits for the DNS without blocking.  The evaluation itself runs in the caller's thread."""
+        started = time.perf_counter()
+        task = _Task(self, parse_message(raw, source, self.settings.limits), envelope)
+        while (needed := task.step()) is not None:
+            task.take(await self._resolver.resolve_async(needed, task.deadline) if needed and self._resolver else [])
+        return self._finish(task, started)
+
+    def _finish(self, task: _Task, started: float) -> Verdict:
+        assert task.verdict is not None
+        if self._writer is not None:
+            self._writer.write(task.answers.used.values())
+        return replace(task.verdict, elapsed_ms=round((time.perf_counter() - started) * 1000, 3))
+
+    def answers(self) -> Answers:
+        """What one message may ask: the recording, or what this run has recorded, then the resolver."""
+        return Answers(self._recording.answers, terminal=self._terminal)
+
+    def standing(self, question: Question) -> Answer | None:
+        """Under ``--record`` the first answer to a question stands for the whole run."""
+        return None if self._writer is None else self._writer.standing(question)
+
+    def budget(self) -> _Budget:
+        return _Budget(self.settings.limits, self._dns_seconds)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Task:
+    """One message on its way to a verdict: the steps that the sync and the async loop share."""
+
+    def __init__(self, judge: Judge, message: Message, envelope: Envelope | None) -> None:
+        self._judge = judge
+        self._message = message
+        self._envelope = judge.envelope if envelope is None else check_envelope(envelope)
+        self._now = judge.now()
+        self._budget = judge.budget()
+        self._progress: Progress | None = None
+        self._wanted: tuple[Question, ...] = ()
+        self.deadline = self._budget.deadline
+        self.answers = judge.answers()
+        self.verdict: Verdict | None = None
+
+    def step(self) -> list[Question] | None:
+        """Evaluate; the questions to ask now, or None when there is a verdict."""
+        result = evaluate(self._message, self._envelope, self.answers, self._now, self._judge.settings, self._progress)
+        if isinstance(result, Verdict):
+            self.verdict = result
+            return None
+        self._progress = result.progress
+        self._wanted = result.decisive + result.others
+        standing = [a for q in self._wanted if (a := self._judge.standing(q)) is not None]
+        self.answers.add(standing)
+        return [q for q in self._budget.allow(result) if q not in self.answers]
+
+    def take(self, answers: list[Answer]) -> None:
+        """Answers to what ``step`` gave; what was not asked or not answered has run out of budget."""
+        self._budget.charge(answers)
+        self.answers.add(answers)
+        self.answers.add(
+            Answer(question=q, outcome=Outcome.TEMPORARY, cause=Cause.BUDGET, observed_at=self._now)
+            for q in self._wanted
+            if q not in self.answers
+        )
+
+
+def live_resolver(servers: Sequence[tuple[str, int]], timeout: float) -> Resolver:
+    """The network with a cache in front of it.  At its first use it raises ``NoResolver`` when there is no server."""
+    from verify.lookup.cache import CachingResolver  # not needed for a replay
+    from verify.lookup.live import LiveResolver
+
+    return CachingResolver(LiveResolver([f"[{host}]:{port}" for host, port in servers], timeout=timeout))
+
+
+def verify_message(raw: bytes, *, envelope: Envelope | None = None, config: Config | None = None) -> Verdict:
+    """Judge one message: the call that does input and output for the caller.
+
+    ``raw``: any bytes give a verdict.  ``envelope``: as the SMTP side gave it.  Raises ``ConfigError`` over the
+    configuration, ``RecordingError`` over a recording, ``NoResolver`` when there is no name server to ask.
+    """
+    with Judge(config) as judge:
+        return judge.judge(raw, None, envelope)
+
+
+async def verify_message_async(
+    raw: bytes, *, envelope: Envelope | None = None, config: Config | None = None
+) -> Verdict:
+    """``verify_message`` that waits for the DNS without blocking the event loop."""
+    with await asyncio.to_thread(Judge, config) as judge:
+        return await judge.judge_async(raw, None, envelope)
