@@ -4,6 +4,8 @@ from typing import Any
 
 import dkim as dkimpy
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.signing import ed25519_key, key_record, rsa_key, seal, short_rsa_key, sign, split
 from tests.zone import Zone, in_rounds
@@ -41,11 +43,11 @@ def chain(count: int, mail: bytes = MAIL, **options: Any) -> bytes:
     return mail
 
 
-def check(raw: bytes, zone: dict[str, Any] | None = None, settings: Settings | None = None) -> ArcResult:
-    settings = settings or Settings()
+def check(raw: bytes, zone: dict[str, Any] | None = None, config: Settings | None = None) -> ArcResult:
+    config = config or Settings()
     message = parse_message(raw)
-    bodies = BodyHashes(message.body, settings.limits)
-    return check_arc(message, Zone(ZONE if zone is None else zone).ask, NOW, settings, bodies)
+    bodies = BodyHashes(message.body, config.limits)
+    return check_arc(message, Zone(ZONE if zone is None else zone).ask, NOW, config, bodies)
 
 
 def word(raw: bytes, **options: Any) -> tuple[ArcWord | None, Reason | None]:
@@ -183,7 +185,7 @@ def test_a8_more_than_fifty_sets() -> None:
     fields, body = split(raw)
     assert word(b"".join(fields[3:]) + b"\r\n" + body) == PASS
     few = Settings(limits=Limits(arc_seals_checked=49))
-    assert word(b"".join(fields[3:]) + b"\r\n" + body, settings=few) == (None, Reason.LIMIT)
+    assert word(b"".join(fields[3:]) + b"\r\n" + body, config=few) == (None, Reason.LIMIT)
     assert bare(raw) == b"pass"
 
 
@@ -255,11 +257,11 @@ def test_short_keys_fail() -> None:
     ],
 )
 def test_trust_reaches_from_the_newest_down_to_the_first_unknown(sealers: tuple[str, ...], through: int | None) -> None:
-    assert check(chain(3), settings=Settings(trust_sealers=sealers)).trusted_through == through
+    assert check(chain(3), config=Settings(trust_sealers=sealers)).trusted_through == through
 
 
 def test_a_failed_chain_is_trusted_nowhere() -> None:
-    result = check(chain(3).replace(b"body", b"b0dy"), settings=Settings(trust_sealers=SEALERS))
+    result = check(chain(3).replace(b"body", b"b0dy"), config=Settings(trust_sealers=SEALERS))
     assert (result.result, result.trusted_through) == (ArcWord.FAIL, None)
 
 
@@ -284,6 +286,25 @@ def test_no_original_octets_are_not_checkable() -> None:
     assert (result.result, result.reason) == (None, Reason.NOT_CHECKABLE)
     assert result.sets[0].sealer == "one.example"
     assert result.sets[0].seal is None
+
+
+@settings(max_examples=80)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"ARC-Seal", b"ARC-Message-Signature", b"ARC-Authentication-Results"]),
+            st.one_of(
+                st.binary(max_size=40), st.sampled_from([b" i=1; cv=none", b" i=1; cv=fail; d=x.example", b" i=1;"])
+            ),
+        ),
+        max_size=6,
+    )
+)
+def test_any_octets_give_a_result(members: list[tuple[bytes, bytes]]) -> None:
+    raw = b"".join(name + b":" + value.replace(b"\n", b"") + b"\r\n" for name, value in members) + MAIL
+    result = check(raw)
+    assert result.result is (ArcWord.FAIL if members else ArcWord.NONE)
+    assert result.reason is not Reason.LIBRARY_ERROR
 
 
 def test_an_unreadable_results_field_leaves_the_chain_valid() -> None:

@@ -5,8 +5,11 @@ slow.  A failing right-hand side means that the library changed: good news, to b
 """
 
 import base64
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dkim as dkimpy
@@ -45,6 +48,7 @@ KEY = rsa_key()
 ED = ed25519_key()
 SHORT = short_rsa_key()
 NOW = 1_767_225_600
+ROOT = Path(__file__).resolve().parents[1]
 NAME = "s._domainkey.d.example"
 PASS = (DkimWord.PASS, Reason.VERIFIED)
 FAIL = (DkimWord.FAIL, Reason.SIGNATURE_MISMATCH)
@@ -621,3 +625,8 @@ def test_q_long_signature_and_many_names_are_refused_unread() -> None:
     names = ":".join(f"x{n}" for n in range(4000))
     assert ours(signed(h="from:" + names)) == (None, Reason.LIMIT)
     assert keys.parse_key(b"p=" + b"A" * 20_000, 16 * 1024).problem is Reason.LIMIT
+
+
+def test_importing_the_check_brings_no_resolver() -> None:
+    code = "import sys, verify.checks.dkim, verify.checks.arc; sys.exit('dns' in sys.modules or 'dkim' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

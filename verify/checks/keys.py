@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from msgspec import Struct
 
-from verify.grammar.taglist import Defect, colon_list, parse_tag_list, without_blanks
+from verify.grammar.taglist import colon_list, parse_tag_list, without_blanks
 from verify.model import Answer, Limits, Outcome, Reason
 
 PublicKey: TypeAlias = RSAPublicKey | Ed25519PublicKey
@@ -49,12 +49,14 @@ class KeyRecord(Struct, frozen=True):
         return self.problem not in (Reason.KEY_SYNTAX, Reason.LIMIT)
 
 
-@lru_cache(maxsize=4096)
 def parse_key(record: bytes, octets_most: int) -> KeyRecord:
     """One TXT record, strings joined; any octets give a value.  Key sizes are judged by ``check_key``."""
-    tags = parse_tag_list(record, octets_most)
-    if Defect.TOO_LONG in tags.defects:
-        return KeyRecord(problem=Reason.LIMIT)
+    return KeyRecord(problem=Reason.LIMIT) if len(record) > octets_most else _parse_key(record)
+
+
+@lru_cache(maxsize=2048)
+def _parse_key(record: bytes) -> KeyRecord:
+    tags = parse_tag_list(record, len(record))
     version, data = tags.get("v"), tags.get("p")
     if tags.defects or data is None or (version is not None and (tags.order[0] != "v" or version != b"DKIM1")):
         return KeyRecord(problem=Reason.KEY_SYNTAX)

@@ -71,12 +71,18 @@ MESSAGE_SIGNATURE = Kind(("i", "a", "b", "bh", "d", "h", "s"), True, b"relaxed/r
 SEAL = Kind(("i", "a", "b", "cv", "d", "s"), True, b"relaxed/relaxed")
 
 
-@lru_cache(maxsize=1024)
 def parse_signature(value: bytes, kind: Kind, octets_most: int, names_most: int) -> Signature:
     """Read one signature field's value; any octets give a ``Signature``.  Pure, linear.
 
-    What can be told is told even of a field that is refused.
+    What can be told is told even of a field that is refused; of one longer than ``octets_most`` nothing is read.
     """
+    if len(value) > octets_most:
+        return Signature(problem=Reason.LIMIT)
+    return _parse_signature(value, kind, octets_most, names_most)
+
+
+@lru_cache(maxsize=2048)  # not below Limits.header_fields, so that a flood of signatures is parsed once
+def _parse_signature(value: bytes, kind: Kind, octets_most: int, names_most: int) -> Signature:
     tags = parse_tag_list(value, octets_most, utf8=True)
     get = tags.tags.get
     domain = _domain(get("d", b""))
@@ -113,8 +119,6 @@ def parse_signature(value: bytes, kind: Kind, octets_most: int, names_most: int)
 def _problem(tags: TagList, kind: Kind, read: Signature, forms: list[bytes], auid_domain: str | None) -> Reason | None:
     """The first rule that is broken, in this order (RFC 6376 3.5, 6.1.1; RFC 8617 4.1.2, 4.1.3)."""
     present = tags.tags
-    if Defect.TOO_LONG in tags.defects:
-        return Reason.LIMIT
     if Defect.SYNTAX in tags.defects:
         return Reason.TAG_SYNTAX
     if Defect.DUPLICATE in tags.defects:
