@@ -123,6 +123,10 @@ CASES = {
     ),
     "several domains": ({"author": no_author(Reason.AUTHOR_SEVERAL_DOMAINS)}, "author-several-domains"),
     "ambiguous": ({"author": no_author(Reason.AUTHOR_AMBIGUOUS)}, "author-ambiguous"),
+    "From behind a limit of its own": (
+        {"author": no_author(Reason.LIMIT), "dmarc": dmarc(None, reason=Reason.LIMIT)},
+        "limit",
+    ),
     # 3
     "a limit beats a pass": (
         {"limits_hit": ("line_octets",), "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.DKIM, DOMAIN)])},

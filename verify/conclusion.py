@@ -98,10 +98,10 @@ def conclude(facts: Facts) -> tuple[Conclusion, ConclusionReason]:
             return _undetermined(ConclusionReason.NOT_CHECKABLE)
         if facts.limits_hit:
             return _undetermined(ConclusionReason.LIMIT)
-    if author.problem is not None:
+    if author.problem is not None and author.problem is not Reason.LIMIT:
         return Conclusion.FAILED, _FAILED[author.problem]
-    # 3: something of the header was not read; a name that cannot be asked for is a limit of the DNS
-    if facts.limits_hit or dmarc.result is DmarcWord.PERMERROR:
+    # 3: something of the header, or of From, was not read; a name that cannot be asked for is a limit of the DNS
+    if facts.limits_hit or author.problem is not None or dmarc.result is DmarcWord.PERMERROR:
         return _undetermined(ConclusionReason.LIMIT)
     # 4: the domain asks for nothing
     if dmarc.result is DmarcWord.NONE:

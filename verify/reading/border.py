@@ -96,9 +96,10 @@ class _Walk:
                 continue
             if self.submitted(receiver, hop):
                 return _never(OriginReason.AUTHENTICATED_CLIENT, (*ours, hop.index))
-            if is_border_line(receiver, hop):
+            by_name = self._inside_by_name(receiver, hop)
+            if is_border_line(receiver, hop) and not by_name:
                 return self.border(hop, ours, receiver, OriginReason.PROFILE_BORDER_HOST)
-            if self.is_inside(receiver, hop) or self._inside_by_name(receiver, hop, hops[position + 1 : position + 2]):
+            if by_name or self.is_inside(receiver, hop):
                 host_is_ours = _inside_any(self.networks, hop.from_ip)
                 ours.append(hop.index)
                 continue
@@ -151,13 +152,11 @@ class _Walk:
             return False
         return any(names.matches_host(pattern, name) for pattern in patterns)
 
-    def _inside_by_name(self, receiver: Profile, hop: Hop, following: Sequence[Hop]) -> bool:
-        """A provider that writes no address inside: the name is its own, and the next line is by one of its hosts."""
-        if not receiver.name or hop.from_ip is not None or hop.from_helo is None or not following:
+    def _inside_by_name(self, receiver: Profile, hop: Hop) -> bool:
+        """A provider that writes no address inside: of a client from outside each writes one."""
+        if not receiver.name or hop.from_ip is not None or hop.from_helo is None:
             return False
-        return any(names.matches_host(pattern, hop.from_helo) for pattern in receiver.hosts) and self.wrote(
-            receiver, following[0]
-        )
+        return any(names.matches_host(pattern, hop.from_helo) for pattern in receiver.hosts)
 
     def submitted(self, receiver: Profile, hop: Hop) -> bool:
         """The client is a user of ours who sends: it authenticated, or used a host where only users come in."""
@@ -274,8 +273,10 @@ def is_border_line(receiver: Profile, hop: Hop) -> bool:
         return False
     if receiver.border_program is not None and hop.dialect != receiver.border_program:
         return False
+    if hop.from_ip is None and (hop.from_helo is None or protocol(hop.with_) in _LOCAL):
+        return False
     if receiver.border_via is None:
-        return hop.from_helo is not None or hop.from_ip is not None
+        return True
     wanted = receiver.border_via.lower()
     return wanted in (hop.via or "").lower() or wanted in (hop.with_ or "").lower()
 

@@ -91,10 +91,9 @@ def _return_path_above(above: list[Field]) -> str | None:
 
 
 def _return_path_below(message: Message, border_index: int, recorded: str | None) -> str | None:
-    """Exchange writes Return-Path below the author's fields, directly above fields that it lets nobody else write.
+    """Exchange writes Return-Path below the author's fields, directly above fields that it takes from nobody else.
 
-    A sender may write the same; the domain that the receiver recorded above the border then decides, and where that
-    does not either, nothing is taken.
+    Where there are several all the same, the domain that the receiver recorded above the border decides.
     """
     paths: list[str] = []
     fields = message.fields
@@ -105,7 +104,7 @@ def _return_path_below(message: Message, border_index: int, recorded: str | None
             paths.append(path)
     if recorded is not None:
         paths = [path for path in paths if _domain(path) == _domain(recorded)]
-    return paths[0] if paths and len({_domain(path) for path in paths}) == 1 else None
+    return paths[0] if paths else None
 
 
 def _recorded_mail_from(field: Field, receiver: Profile | None, limits: Limits) -> str | None:

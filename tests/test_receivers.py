@@ -1,0 +1,157 @@
+"""Every provider's block of fields: what it shows is read, and nobody below it can move the border."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.receivers import FIELDS, RECEIVERS
+from verify.model import Confidence, Envelope, OriginSource, RecordedStanding, Settings
+from verify.profiles import builtin_profiles
+from verify.reading.message import parse_message
+from verify.reading.origin import read_origin
+from verify.reading.recorded import read_recorded
+
+PROFILES = builtin_profiles()
+NAMED = {profile.name: Settings(receivers=(profile,), auto=False, profiles=PROFILES) for profile in PROFILES}
+AUTO = Settings(profiles=PROFILES)
+WITH_SENT = sorted(name for name, receiver in RECEIVERS.items() if receiver.sent)
+
+
+def read(raw, choice):
+    message = parse_message(raw)
+    facts = read_origin(message, Envelope(), choice)
+    return facts, read_recorded(message, facts, choice)
+
+
+def told(facts):
+    origin = facts.origin
+    return origin.client_ip, origin.helo, origin.mail_from
+
+
+def elsewhere(text):
+    """A block as an attacker writes it: another client, another domain."""
+    return text.replace("203.0.113.5", "192.0.2.77").replace("s.example", "bank.example")
+
+
+def from_outside(fields):
+    """What Exchange lets in: it removes the fields of its own organisation from mail that comes from outside."""
+    return "".join(line for line in fields.splitlines(True) if not line.startswith("X-MS-Exchange-Organization-"))
+
+
+def test_every_profile_has_a_block_here():
+    assert set(RECEIVERS) == set(NAMED)
+
+
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_the_named_receiver_shows_client_helo_mail_from_time_and_standing(name):
+    receiver = RECEIVERS[name]
+    facts, recorded = read(receiver.message(), NAMED[name])
+    assert told(facts) == ("203.0.113.5", receiver.helo, receiver.mail_from)
+    origin = facts.origin
+    assert (origin.source, origin.profile, origin.confidence) == (OriginSource.PROFILE, name, Confidence.CERTAIN)
+    assert origin.vouched_for
+    assert not origin.conflict
+    assert origin.received_at.isoformat() == receiver.received_at
+    assert tuple(hop.standing.value for hop in facts.hops) == receiver.standing
+    assert origin.border == receiver.standing.index("border")
+    assert tuple(r.standing.value for r in recorded) == receiver.recorded
+
+
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_auto_picks_the_receiver_and_vouches_for_nothing(name):
+    receiver = RECEIVERS[name]
+    facts, recorded = read(receiver.message(), AUTO)
+    origin = facts.origin
+    assert (origin.profile, origin.client_ip) == (name, "203.0.113.5")
+    assert origin.source is OriginSource.INFERRED
+    assert origin.confidence is (Confidence.LIKELY if receiver.likely else Confidence.GUESS)
+    assert not origin.vouched_for
+    assert RecordedStanding.TRUSTED not in {r.standing for r in recorded}
+
+
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_a_block_forged_below_the_honest_border_moves_nothing(name):
+    receiver = RECEIVERS[name]
+    honest, _ = read(receiver.message(), NAMED[name])
+    forged = elsewhere(receiver.top) + FIELDS + from_outside(elsewhere(receiver.tail))
+    facts, recorded = read(receiver.message(forged), NAMED[name])
+    assert told(facts) == told(honest)
+    assert facts.origin.source is OriginSource.PROFILE
+    assert facts.origin.border == honest.origin.border
+    assert {hop.standing.value for hop in facts.hops[len(receiver.standing) :]} == {"claimed"}
+    count = sum(s == "trusted" for s in receiver.recorded)
+    assert [r.standing.value for r in recorded].count("trusted") == count
+
+
+@pytest.mark.parametrize("other", ["gmail", "microsoft365", "fastmail"])
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_a_block_forged_on_top_of_another_receivers_honest_one_is_not_believed(name, other):
+    if name == other:
+        pytest.skip("another receiver is needed")
+    raw = RECEIVERS[other].message().decode()
+    top = elsewhere(RECEIVERS[name].top)
+    facts, recorded = read((top + raw).encode(), NAMED[other])
+    assert not facts.origin.vouched_for
+    assert RecordedStanding.TRUSTED not in {r.standing for r in recorded}
+
+
+@pytest.mark.parametrize("name", WITH_SENT)
+def test_sent_mail_never_crossed_the_border(name):
+    raw = (RECEIVERS[name].sent + FIELDS + "\ntext\n").encode()
+    for choice in (NAMED[name], AUTO):
+        facts, _ = read(raw, choice)
+        assert facts.origin.never_crossed_border, facts.origin
+        assert (facts.origin.source, facts.origin.client_ip) == (OriginSource.NONE, None)
+
+
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_another_customers_mail_keeps_the_border_over_a_forged_line_below(name):
+    receiver = RECEIVERS[name]
+    address, host = receiver.customer
+    honest = dataclasses.replace(
+        receiver, top=receiver.top.replace("203.0.113.5", address).replace("mail.s.example", host)
+    )
+    forged = "".join(line for line in elsewhere(receiver.top).splitlines(True) if line.startswith("Received: from"))
+    choice = NAMED[name]
+    # Other gateways are left out: the customer of one is its own address.
+    facts, _ = read(honest.message(forged + FIELDS), choice)
+    assert (facts.origin.client_ip, facts.origin.helo) == (address, host)
+    assert {hop.standing.value for hop in facts.hops[len(receiver.standing) :]} == {"claimed"}
+    assert facts.origin.source is OriginSource.PROFILE
+
+
+LINES = st.sampled_from(
+    sorted(
+        {
+            line
+            for receiver in RECEIVERS.values()
+            for text in (receiver.top, receiver.tail, receiver.sent)
+            for line in elsewhere(text).splitlines(True)
+        }
+    )
+)
+
+
+@given(name=st.sampled_from(sorted(RECEIVERS)), lines=st.lists(LINES, max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_no_lines_below_the_receivers_last_one_change_what_it_shows(name, lines):
+    receiver = RECEIVERS[name]
+    honest, honest_recorded = read(receiver.message(), NAMED[name])
+    raw = f"{receiver.top}{FIELDS if receiver.tail else ''}{receiver.tail}{''.join(lines)}{FIELDS}\ntext\n".encode()
+    facts, recorded = read(raw, NAMED[name])
+    assert told(facts) == told(honest)
+    assert facts.origin.border == honest.origin.border
+    assert [r.standing for r in recorded[: len(honest_recorded)]] == [r.standing for r in honest_recorded]
+    assert RecordedStanding.TRUSTED not in {r.standing for r in recorded[len(honest_recorded) :]}
+
+
+def test_fields_of_proton_below_its_border_are_not_believed_since_a_sender_may_write_the_same_there():
+    top = RECEIVERS["proton"].top.splitlines(True)
+    border = next(line for line in top if line.startswith("Received:"))
+    results = "".join(line for line in top if line.startswith("Authentication-Results:"))
+    above = "".join(line for line in top if line not in (border, *results.splitlines(True)))
+    facts, recorded = read(f"{above}{border}{results}{FIELDS}\ntext\n".encode(), NAMED["proton"])
+    assert told(facts) == ("203.0.113.5", "mail.s.example", "b@s.example")
+    assert {r.standing for r in recorded} == {RecordedStanding.UNTRUSTED}
