@@ -320,6 +320,14 @@ def test_a_control_character_is_never_dropped(value: bytes) -> None:
     assert (author.domain, author.problem) == (None, AMBIGUOUS)
 
 
+def test_both_what_stands_before_a_control_and_what_comes_out_without_it_are_listed() -> None:
+    author, _ = read(b"From: ceo@legit.example\0.attack.example")
+    assert [(each.domain, each.how) for each in author.readings] == [
+        (LEGIT, "address-in-text"),
+        ("legit.example.attack.example", "controls-removed"),
+    ]
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -40,12 +40,12 @@ def organizational_domain(domain: str, found: Iterable[Found]) -> str:
     for record in found:
         if record.psd is Psd.NO:
             return record.name
-        if record.psd is Psd.YES and record.name != domain:
+        if record.psd is Psd.YES:
             return one_below(domain, record.name)
         shortest = record.name
     return shortest
 
 
 def one_below(domain: str, suffix: str) -> str:
-    """The name one label below ``suffix`` on the way to ``domain``, which lies below it."""
+    """The name one label below ``suffix`` on the way to ``domain``; ``domain`` itself when it is the suffix."""
     return ".".join(domain.split(".")[-(suffix.count(".") + 2) :])
