@@ -349,6 +349,17 @@ def test_an_output_never_replaces_an_input(run: Run, fake: list[Config], mail: M
     assert path.read_bytes() == before
 
 
+def test_a_recording_never_replaces_an_input(run: Run, fake: list[Config], mail: Mail, tmp_path: Path) -> None:
+    replayed = tmp_path / "x.dns.jsonl"
+    replayed.write_text('{"mailverdict-dns": 1}')
+    for path in (mail(), replayed):
+        before = path.read_bytes()
+        ran = run(mail(), "--dns", replayed, "--record", path)
+        assert (ran.status, ran.error) == (2, f"--record: {path} is an input")
+        assert path.read_bytes() == before
+    assert fake == []
+
+
 def test_an_output_that_cannot_be_written_is_named(run: Run, fake: list[Config], mail: Mail, tmp_path: Path) -> None:
     ran = run(mail(), "--output", tmp_path / "no" / "v.json")
     assert ran.status == 2

@@ -35,13 +35,15 @@ def check(ctx: click.Context, /, files: tuple[str, ...], **_: Any) -> Status:
 
     A FILE of - is standard input. Mailboxes, folders and archives are refused.
     """
-    from .output import open_sinks
+    from .output import open_sinks, refuse_input
 
     config = configuration(ctx)
     if len(files) > 1 and _names_envelope(config):
         raise Failure("--client-ip, --helo, --mail-from and --rcpt-to are for a single message")
     if files.count("-") > 1:
         raise Failure("standard input can be read only once")
+    if config.record is not None:
+        refuse_input("record", config.record, (*files, config.dns))
     notes = Notes(verbose=config.verbose, quiet=config.quiet)
     with (
         _judge(ctx, config) as judge,

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -135,14 +135,21 @@ def _form(path: str, config: Config, *, alone: bool) -> str:
 
 
 def _create(path: str, inputs: Sequence[str]) -> BinaryIO:
-    if any(one != _STDOUT and os.path.exists(path) and os.path.samefile(path, one) for one in inputs):  # noqa: PTH110, PTH121
-        raise Failure(f"--output: {one_line(path)} is an input")
+    refuse_input("output", path, inputs)
     try:
         return Path(path).open("wb")
     except OSError as error:
         raise Failure(f"--output: {one_line(path)}: cannot be written: {error.strerror}") from None
     except ValueError:
         raise Failure(f"--output: {one_line(path)} is not the name of a file") from None
+
+
+def refuse_input(option: str, path: str, inputs: Sequence[str]) -> None:
+    """``Failure`` when writing to ``path`` would destroy one of ``inputs``."""
+    for one in inputs:
+        with suppress(OSError, ValueError):  # one of them is not there
+            if one != _STDOUT and Path(path).samefile(one):
+                raise Failure(f"--{option}: {one_line(path)} is an input")
 
 
 def use_color(choice: str, terminal: bool) -> bool:
