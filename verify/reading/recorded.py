@@ -176,12 +176,7 @@ class _Zone:
         method ends at the first method that comes again.  Between them only fields that it alone writes.
         """
         profile = self.profiles[-1] if self.profiles else None
-        if (
-            profile is None
-            or not self.border_line
-            or not self.crossed
-            or profile.results_slot not in ("below-border", "either")
-        ):
+        if profile is None or not self.border_line or profile.results_slot not in ("below-border", "either"):
             return frozenset()
         by_index = {r.field.index: r for r in read}
         several = profile.results_slot == "either"
