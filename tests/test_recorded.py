@@ -25,6 +25,7 @@ from verify.model import (
     Standing,
     replace,
 )
+from verify.profiles import builtin_profiles
 from verify.reading.message import parse_message
 from verify.reading.origin import OriginFacts, read_origin
 from verify.reading.recorded import read_recorded, removable_fields, same_id
@@ -346,6 +347,98 @@ def test_no_line_of_the_senders_is_believed_nor_changes_what_is(sent: list[str])
     recorded = read_whole([*HONEST, *sent], Envelope(), Settings(receivers=(GOOGLE,)))
     assert standings(recorded)[:3] == [TRUSTED] * 3
     assert set(standings(recorded)[3:]) <= {UNTRUSTED}
+
+
+DATE = "Fri, 02 Jan 2026 03:04:05 +0000"
+# The fields that each provider writes, in its order, round a border line of its own.  Gaps are filled by assumption.
+PROVIDERS: dict[str, list[str]] = {
+    "gmail": HONEST,
+    "microsoft365": [
+        f"Received: from AM6P194CA0052.EURP194.PROD.OUTLOOK.COM (2603:10a6:209:84::29) by DS7PR19MB0002.namprd19.prod.outlook.com (2603:10b6:8:97::12) with Microsoft SMTP Server (version=TLS1_2, cipher=TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384) id 15.20.6631.39; {DATE}",
+        "Authentication-Results: spf=pass (sender IP is 203.0.113.5) smtp.mailfrom=s.example; dkim=pass (signature was verified) header.d=s.example;dmarc=pass action=none header.from=s.example;compauth=pass reason=100",
+        "Received-SPF: Pass (protection.outlook.com: domain of s.example designates 203.0.113.5 as permitted sender) receiver=protection.outlook.com; client-ip=203.0.113.5; helo=mail.s.example; pr=C",
+        f"Received: from mail.s.example (203.0.113.5) by VI1EUR06FT019.mail.protection.outlook.com (10.13.7.161) with Microsoft SMTP Server (version=TLS1_3, cipher=TLS_AES_256_GCM_SHA384) id 15.20.6631.42 via Frontend Transport; {DATE}",
+    ],
+    "exchange": [
+        "Received-SPF: Pass (ex01.r.example: domain of b@s.example designates 203.0.113.5 as permitted sender) receiver=ex01.r.example; client-ip=203.0.113.5; helo=mail.s.example;",
+        f"Received: from mail.s.example (203.0.113.5) by ex01.r.example (10.1.2.3) with Microsoft SMTP Server (version=TLS1_2, cipher=TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384) id 15.1.2507.6 via Frontend Transport; {DATE}",
+    ],
+    "yahoo": [
+        "X-Apparently-To: u@yahoo.example via 98.0.0.1",
+        "Authentication-Results: atlas108.free.mail.bf1.yahoo.com; dkim=pass header.i=@s.example header.s=k1; spf=pass smtp.mailfrom=s.example; dmarc=pass(p=REJECT,sp=QUARANTINE) header.from=s.example;",
+        "Received-SPF: pass (domain of s.example designates 203.0.113.5 as permitted sender)",
+        f"Received: from 203.0.113.5 (EHLO mail.s.example) (203.0.113.5) by mta232.mail.bf1.yahoo.com with SMTP; {DATE}",
+    ],
+    "icloud": [
+        'Authentication-Results: bimi.icloud.com; bimi=skipped reason="insufficient dmarc"',
+        "Authentication-Results: dmarc.icloud.com; dmarc=pass header.from=s.example",
+        "Authentication-Results: spf.icloud.com; spf=pass (spf.icloud.com: domain of b@s.example designates 203.0.113.5 as permitted sender) smtp.mailfrom=b@s.example",
+        "Received-SPF: pass (spf.icloud.com: domain of b@s.example designates 203.0.113.5 as permitted sender) receiver=spf.icloud.com; client-ip=203.0.113.5; helo=mail.s.example; envelope-from=b@s.example",
+        f"Received: from mail.s.example (mail.s.example [203.0.113.5]) by p00-icloudmta-smtpin-us-east-1a-60-percent-0 (Postfix) with ESMTPS id 4XyZ for <u@r.example>; {DATE}",
+    ],
+    "fastmail": [
+        "Authentication-Results: mx1.messagingengine.com; x-csa=none; x-ptr=pass smtp.helo=mail.s.example policy.ptr=mail.s.example",
+        "Authentication-Results: mx1.messagingengine.com; iprev=pass smtp.remote-ip=203.0.113.5 (mail.s.example); spf=pass smtp.mailfrom=b@s.example smtp.helo=mail.s.example",
+        "Received-SPF: pass (s.example: 203.0.113.5 is authorized) receiver=mx1.messagingengine.com; identity=mailfrom; client-ip=203.0.113.5; helo=mail.s.example; envelope-from=b@s.example",
+        f"Received: from mail.s.example (mail.s.example [203.0.113.5]) (using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)) by mx1.messagingengine.com (Postfix) with ESMTPS id 4XyZ for <u@r.example>; {DATE}",
+    ],
+    "proton": [
+        "Authentication-Results: mailin034.protonmail.ch; dmarc=pass (p=none dis=none) header.from=s.example",
+        "Authentication-Results: mail.protonmail.ch; spf=pass smtp.mailfrom=s.example",
+        'Authentication-Results: mail.protonmail.ch; dkim=pass (2048-bit key) header.d=s.example header.b="x/y"',
+        f"Received: from mail.s.example (mail.s.example [203.0.113.5]) by mailin034.protonmail.ch (Postfix) with ESMTPS id 4XyZ for <u@r.example>; {DATE}",
+    ],
+    "zoho": [
+        "Authentication-Results: mx.zohomail.eu; dkim=pass; spf=pass (zohomail.eu: domain of _spf.s.example designates 203.0.113.5 as permitted sender) smtp.mailfrom=b@s.example; dmarc=pass(p=none dis=none) header.from=s.example",
+        f"Received: from mail.s.example (mail.s.example [203.0.113.5]) by mx.zohomail.eu with SMTPS id 1; {DATE}",
+    ],
+    "yandex": [
+        "Authentication-Results: x.qloud-c.yandex.net; spf=pass (x.qloud-c.yandex.net: domain of s.example designates 203.0.113.5 as permitted sender, rule=[ip4:203.0.113.0/24]) smtp.mail=b@s.example; dkim=pass header.i=@s.example",
+        f"Received: from mail.s.example (mail.s.example [203.0.113.5]) by x.qloud-c.yandex.net (mxfront/Yandex) with ESMTPS id abc; {DATE}",
+    ],
+    "ses": [
+        f"Received: from mail.s.example (mail.s.example [203.0.113.5]) by inbound-smtp.us-east-1.amazonaws.com with SMTP id abc for u@r.example; {DATE}",
+        "X-SES-Spam-Verdict: PASS",
+        "X-SES-Virus-Verdict: PASS",
+        "Received-SPF: pass (spfCheck: domain of _spf.s.example designates 203.0.113.5 as permitted sender) client-ip=203.0.113.5; envelope-from=b@s.example; helo=mail.s.example;",
+        "Authentication-Results: amazonses.com; spf=pass (spfCheck: domain of _spf.s.example designates 203.0.113.5 as permitted sender) client-ip=203.0.113.5; envelope-from=b@s.example; helo=mail.s.example; dkim=pass header.i=@s.example; dmarc=pass header.from=s.example;",
+    ],
+    "cisco": [
+        'Received-SPF: Pass (esa2.x.iphmx.com: domain of b@s.example designates 203.0.113.5 as permitted sender) identity=mailfrom; client-ip=203.0.113.5; receiver=esa2.x.iphmx.com; envelope-from="b@s.example"; x-sender="b@s.example"; x-conformance=sidf_compatible; x-record-type="v=spf1"',
+        f"Received: from mail.s.example ([203.0.113.5]) by esa2.x.iphmx.com with ESMTP/TLS/TLS_AES_256_GCM_SHA384; {DATE}",
+    ],
+}  # fmt: skip
+BUILTIN = {profile.name: profile for profile in builtin_profiles()}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_each_provider_is_believed_where_it_writes_and_nowhere_else(name: str) -> None:
+    lines = PROVIDERS[name]
+    count = sum(
+        line.partition(":")[0] in ("Authentication-Results", "Received-SPF", "ARC-Authentication-Results")
+        for line in lines
+    )
+    chosen = Settings(receivers=(BUILTIN[name],))
+    assert standings(read_whole(lines, Envelope(), chosen)) == [TRUSTED] * count
+    behind = read_whole([*lines, "Subject: x", *lines], Envelope(), chosen)
+    assert standings(behind) == [TRUSTED] * count + [UNTRUSTED] * count
+    assert TRUSTED not in standings(read_whole(lines, Envelope(), Settings(profiles=tuple(BUILTIN.values()))))
+
+
+def test_mail_ru_writes_among_the_senders_fields_and_is_not_believed() -> None:
+    lines = [f"Received: from mail.s.example ([203.0.113.5]:4321) by mx273.i.mail.ru with esmtp (envelope-from <b@s.example>) id 1abc; {DATE}", "To: u@r.example", "Authentication-Results: mxs.mail.ru; spf=pass smtp.mailfrom=b@s.example; dmarc=pass header.from=b@s.example"]  # fmt: skip
+    assert standings(read_whole(lines, Envelope(), Settings(receivers=(BUILTIN["mailru"],)))) == [UNTRUSTED]
+
+
+def test_received_spf_of_configured_hosts_is_believed_with_or_without_a_name() -> None:
+    lines = [
+        "Received-SPF: Pass (mailfrom) identity=mailfrom; client-ip=203.0.113.5; helo=mail.s.example; envelope-from=b@s.example; receiver=<UNKNOWN>",
+        "Received-SPF: Pass (mailfrom) identity=mailfrom; client-ip=203.0.113.5; receiver=mx.r.example",
+        "Received-SPF: Pass (mailfrom) identity=mailfrom; client-ip=203.0.113.5; receiver=mx.other.example",
+        f"Received: from mail.s.example (mail.s.example [203.0.113.5]) by mx.r.example (Postfix) with ESMTPS id 4XyZ for <u@r.example>; {DATE}",
+    ]
+    assert standings(read_whole(lines, Envelope(), CONFIGURED)) == [TRUSTED, TRUSTED, UNTRUSTED]
+    assert standings(read_whole(lines[::-1], Envelope(), CONFIGURED)) == [UNTRUSTED, FORGED, UNTRUSTED]
 
 
 # --- what a filter removes -------------------------------------------------------------------------

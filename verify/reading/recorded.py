@@ -141,6 +141,8 @@ class _Zone:
         self.client_ip = origin.client_ip
         border = next((hop for hop in facts.hops if hop.index == origin.border), None)
         self.border_line = border is not None
+        inside = [hop for hop in facts.hops if hop.standing is not Standing.CLAIMED]
+        self.our_hosts = frozenset(filter(None, (same_id(hop.by) for hop in inside)))
         ours = [hop.field_index for hop in facts.hops if hop.standing is Standing.OURS]
         if border is not None:
             self.border = border.field_index
@@ -206,12 +208,21 @@ class _Zone:
             return RecordedStanding.FORGED if self._forged(read) else RecordedStanding.UNTRUSTED
         if not read.parsed or read.field.key not in (_RESULTS, _ARC_RESULTS, _SPF, _HYBRID):
             return RecordedStanding.UNTRUSTED
-        if same_id(read.writer) not in self.trusted_ids and not self._by_profile(read):
+        if same_id(read.writer) not in self.trusted_ids and not (self._by_profile(read) or self._by_host(read)):
             return RecordedStanding.UNTRUSTED
         return RecordedStanding.INFERRED if self.inferred else RecordedStanding.TRUSTED
 
     def _by_profile(self, read: _Unread) -> bool:
         return any(self._wrote(profile, read) for profile in self.profiles)
+
+    def _by_host(self, read: _Unread) -> bool:
+        """A Received-SPF has no id: it names the host that wrote it, one of ours, or nobody."""
+        if read.field.key != _SPF:
+            return False
+        name = same_id(read.writer)
+        if name is None:
+            return bool(self.settings.trust_hosts)
+        return name in self.our_hosts or any(matches_host(p, name) for p in self.settings.trust_hosts)
 
     def _wrote(self, profile: Profile, read: _Unread) -> bool:
         name = same_id(read.writer)
