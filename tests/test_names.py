@@ -177,5 +177,6 @@ def test_mailboxes_are_split_at_the_last_unquoted_at(text: str, local: str, doma
 
 def test_question_names_may_hold_what_macros_put_there_and_nothing_that_breaks_a_line() -> None:
     assert query_name("A+b=c@x._spf.Example.") == "a+b=c@x._spf.example"
-    for text in ("", ".", "a..b", "a b.example", "a\\.example", 'a".example', "a\n.example", "ü.example", "a" * 64):
+    assert query_name("foo:bar/baz  'x'.example") == "foo:bar/baz  'x'.example"
+    for text in ("", ".", "a..b", "a\\.example", "a\n.example", "a\x7f.example", "ü.example", "a" * 64):
         assert query_name(text) is None

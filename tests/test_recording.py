@@ -19,7 +19,7 @@ from verify.lookup.recording import (
     load_recording,
     read_recording,
 )
-from verify.lookup.wire import name_text
+from verify.lookup.wire import name_text, target_data
 from verify.model import Answer, Cause, Outcome, Question, replace
 
 HEADER = b'{"mailverdict-dns": 1, "recorded_at": "2026-01-02T03:04:05Z", "resolver": "127.0.0.1:53"}\n'
@@ -326,7 +326,7 @@ def test_what_is_written_is_read_back_the_same(given_answers):
 
 @given(st.lists(st.binary(min_size=1, max_size=62), min_size=1, max_size=4))
 def test_any_name_that_the_dns_can_give_is_recorded(labels):
-    name = name_text(labels).encode()
+    name = target_data(name_text(labels))
     for rdtype, record in (("PTR", name), ("MX", b"10 " + name), ("MX", b"0 .")):
         answer = Answer(question=Question("a.example", rdtype), outcome=Outcome.FOUND, records=(record,))
         recording = read_recording(written([answer]).splitlines())

@@ -19,7 +19,7 @@ import spf as pyspf
 from msgspec import Struct
 
 from verify.checks.spf_record import Macro, Spec, Term, parse_record, select_records
-from verify.grammar.names import Address, address, domain_name, reverse_name, split_mailbox
+from verify.grammar.names import Address, address, domain_name, query_name, reverse_name, split_mailbox
 from verify.grammar.visible import escape
 from verify.model import (
     DNS_REASONS,
@@ -40,7 +40,6 @@ _MX_NAMES = 10  # RFC 7208 4.6.4
 _PTR_NAMES = 10  # RFC 7208 4.6.4
 _NAME_OCTETS = 253  # RFC 7208 7.3
 _PATH_OCTETS = 1024  # ours (RFC 5321 4.5.3.1.3: 256)
-_NAME = re.compile(r"[ -~]+\Z")
 # RFC 5321 4.1.2 with the letters of RFC 6531 3.3; a blank, since some hand the local part over without its quotes
 _ATOM = "[ 0-9A-Za-z!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
@@ -453,10 +452,10 @@ class _Query(pyspf.query):  # type: ignore[misc]
 
     def _answer(self, name: str, rdtype: str) -> Answer | None:
         """None for what cannot be a name in the DNS: nothing is asked, nothing found (RFC 7208 4.8)."""
-        name = name.removesuffix(".").lower()
-        if len(name) > _NAME_OCTETS or not _NAME.match(name) or not all(0 < len(x) < 64 for x in name.split(".")):
+        asked = query_name(name)
+        if asked is None:
             return None
-        question = Question(name, rdtype)
+        question = Question(asked, rdtype)
         try:
             answer = self.ask(question)
         except NotKnownYet as unknown:

@@ -16,7 +16,7 @@ import idna
 Address: TypeAlias = IPv4Address | IPv6Address
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
-_QUERY_LABEL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~@-]{1,63}\Z")
+_QUERY_LABEL = re.compile(r"[ -\x2d/-@\[\]-~]{1,63}\Z")  # printable ASCII but capitals, dot and backslash
 _NAME_OCTETS = 253  # RFC 1035 2.3.4, without the final dot
 
 
@@ -48,8 +48,9 @@ def domain_name(text: str) -> str | None:
 def query_name(text: str) -> str | None:
     """The name that a question may ask for: wider than ``domain_name``, since SPF macros put local parts into names.
 
-    Lower case, no final dot; labels of 1 to 63 octets of RFC 5322 atext or ``@``, so neither blank, backslash, quote
-    nor control.  None for anything else; U-labels are not converted.
+    Lower case, no final dot; labels of 1 to 63 printable octets of ASCII, blank included and backslash not: an octet
+    stands for itself, so that a label is never read as DNS text with escapes.  None for anything else; U-labels are not
+    converted.
     """
     text = text.lower().removesuffix(".") if text.isascii() else ""
     if not text or len(text) > _NAME_OCTETS or not all(map(_QUERY_LABEL.match, text.split("."))):

@@ -12,7 +12,7 @@ from typing import Any
 import dns.message
 import dns.rdatatype
 
-from verify.lookup.wire import AD, Record, Reply, mx_data, name_text
+from verify.lookup.wire import AD, Record, Reply, mx_data, name_text, target_data
 
 
 def read(message: bytes) -> Reply | None:
@@ -51,8 +51,8 @@ def _reply(message: dns.message.Message) -> Reply:
 
 _DATA: dict[int, Callable[[Any], bytes]] = {
     1: lambda rdata: str(rdata.address).encode("ascii"),
-    5: lambda rdata: name_text(rdata.target.labels).encode("ascii"),
-    12: lambda rdata: name_text(rdata.target.labels).encode("ascii"),
+    5: lambda rdata: target_data(name_text(rdata.target.labels)),
+    12: lambda rdata: target_data(name_text(rdata.target.labels)),
     15: lambda rdata: mx_data(rdata.preference, name_text(rdata.exchange.labels)),
     16: lambda rdata: b"".join(rdata.strings),
     28: lambda rdata: str(IPv6Address(rdata.address)).encode("ascii"),

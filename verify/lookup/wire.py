@@ -29,7 +29,7 @@ _RECORD = struct.Struct("!HHIH")
 _OPT_TAIL = struct.Struct("!IH")
 _EMPTY_OPT_HEAD = b"\x00\x00\x29"
 
-_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~@-"
+_PLAIN = bytes(octet for octet in range(0x20, 0x7F) if not chr(octet).isupper() and chr(octet) not in ".\\")
 _PLAIN_OCTETS = _PLAIN + b"."
 _TEXT = [chr(octet) if octet in _PLAIN else f"\\{octet:03d}" for octet in range(256)]
 _OPT = b"\x00\x00\x29" + EDNS_PAYLOAD.to_bytes(2, "big") + bytes(6)
@@ -195,7 +195,7 @@ def _read_name(message: bytes, start: int, end: int) -> bytes:
     name, after = _name(message, start, end)
     if after != end:
         raise _Odd
-    return name.encode("ascii")
+    return target_data(name)
 
 
 def _read_a(message: bytes, start: int, end: int) -> bytes:
@@ -247,7 +247,12 @@ _READERS = {1: _read_a, 5: _read_name, 12: _read_name, 15: _read_mx, 16: _read_t
 
 def mx_data(preference: int, exchange: str) -> bytes:
     """An MX record as ``model.Answer`` holds it."""
-    return b"%d %s" % (preference, exchange.encode("ascii"))
+    return b"%d %s" % (preference, target_data(exchange))
+
+
+def target_data(name: str) -> bytes:
+    """A name in the data of a record, where a blank would part it in two."""
+    return name.replace(" ", "\\032").encode("ascii")
 
 
 def name_text(labels: Sequence[bytes]) -> str:
