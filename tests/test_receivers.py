@@ -85,11 +85,10 @@ def test_a_block_forged_below_the_honest_border_moves_nothing(name):
     assert [r.standing.value for r in recorded].count("trusted") == count
 
 
-@pytest.mark.parametrize("other", ["gmail", "microsoft365", "fastmail"])
-@pytest.mark.parametrize("name", RECEIVERS)
+@pytest.mark.parametrize(
+    ("name", "other"), [(n, o) for n in RECEIVERS for o in ("gmail", "microsoft365", "fastmail") if n != o]
+)
 def test_a_block_forged_on_top_of_another_receivers_honest_one_is_not_believed(name, other):
-    if name == other:
-        pytest.skip("another receiver is needed")
     raw = RECEIVERS[other].message().decode()
     top = elsewhere(RECEIVERS[name].top)
     facts, recorded = read((top + raw).encode(), NAMED[other])
