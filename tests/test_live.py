@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 
+import dns.name
 import pytest
 
 from tests.nameserver import NEGATIVE_TTL, TTL, Behaviour, NameServer
@@ -83,10 +84,21 @@ def test_an_answer_in_other_case_is_the_answer(ask):
 
 
 def test_the_names_that_spf_macros_make_go_out_label_by_label(ask):
-    name = "jack&jill=up.foo+bar._spf.example"
-    with NameServer({(name, "A"): ["127.0.0.2"]}) as server:
-        assert ask(server, name).records == (b"127.0.0.2",)
-        assert server.queries == [(name, "A", "udp")]
+    for name in ("jack&jill=up.foo+bar._spf.example", "macro%percent  space%20url.example", '"a b"@c;(d).example'):
+        with NameServer({(_as_dns_text(name), "A"): ["127.0.0.2"]}) as server:
+            assert ask(server, name).records == (b"127.0.0.2",)
+
+
+def test_a_cname_between_such_names_is_followed(ask):
+    alias, target = _as_dns_text("a b.example"), _as_dns_text("c  d.example")
+    with NameServer({(alias, "CNAME"): [target], (target, "A"): ["127.0.0.2"]}) as server:
+        assert ask(server, "a b.example").records == (b"127.0.0.2",)
+    with NameServer({(alias, "CNAME"): [target], (target, "A"): ["127.0.0.2"]}, chase=False) as server:
+        assert ask(server, "a b.example").records == (b"127.0.0.2",)
+
+
+def _as_dns_text(name):
+    return dns.name.Name([*(label.encode() for label in name.split(".")), b""]).to_text(omit_final_dot=True)
 
 
 @pytest.mark.parametrize(
@@ -111,11 +123,17 @@ def test_a_name_that_no_question_can_have_is_never_sent(ask, name):
 
 def test_names_in_an_answer_that_hold_a_dot_or_a_control_within_a_label_are_escaped(ask):
     records = {
-        ("1.2.0.192.in-addr.arpa", "PTR"): ["a\\.b.example", "x\\013\\010y.example", 'q\\"\\\\.example', "ok.example"]
+        ("1.2.0.192.in-addr.arpa", "PTR"): [
+            "a\\.b.example",
+            "x\\013\\010y.example",
+            "a\\ b.example",
+            'q\\"\\\\.example',
+            "ok.example",
+        ]
     }
     with NameServer(records) as server:
         found = ask(server, "1.2.0.192.in-addr.arpa", "PTR").records
-    assert found == (b"a\\046b.example", b"ok.example", b'q"\\092.example', b"x\\013\\010y.example")
+    assert found == (b"a\\032b.example", b"a\\046b.example", b"ok.example", b'q"\\092.example', b"x\\013\\010y.example")
 
 
 def test_equal_questions_are_asked_once_and_answers_come_in_the_order_of_the_questions(resolve):

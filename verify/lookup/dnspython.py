@@ -51,7 +51,7 @@ def _reply(message: dns.message.Message) -> Reply:
 
 _DATA: dict[int, Callable[[Any], bytes]] = {
     1: lambda rdata: str(rdata.address).encode("ascii"),
-    5: lambda rdata: target_data(name_text(rdata.target.labels)),
+    5: lambda rdata: name_text(rdata.target.labels).encode("ascii"),
     12: lambda rdata: target_data(name_text(rdata.target.labels)),
     15: lambda rdata: mx_data(rdata.preference, name_text(rdata.exchange.labels)),
     16: lambda rdata: b"".join(rdata.strings),

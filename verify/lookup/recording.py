@@ -187,7 +187,7 @@ def _answer(line: _Line, number: int) -> Answer:
     """The line's answer, after the checks that types alone do not make."""
     name, rdtype, outcome = line.name, line.type, Outcome(line.outcome)
     if query_name(name) != name:
-        raise RecordingError(number, f"name: {name[:100]!r} is not a lower-case host name without final dot")
+        raise RecordingError(number, f"name: {name[:100]!r} is not a lower-case name without final dot")
     cause = line.cause or None
     if (cause is None) == (outcome is Outcome.TEMPORARY):
         raise RecordingError(number, "cause: belongs to outcome temporary, and to no other")

@@ -195,7 +195,11 @@ def _read_name(message: bytes, start: int, end: int) -> bytes:
     name, after = _name(message, start, end)
     if after != end:
         raise _Odd
-    return target_data(name)
+    return name.encode("ascii")  # for a CNAME, as it will stand as an owner
+
+
+def _read_target(message: bytes, start: int, end: int) -> bytes:
+    return target_data(_read_name(message, start, end).decode("ascii"))
 
 
 def _read_a(message: bytes, start: int, end: int) -> bytes:
@@ -237,7 +241,7 @@ def _soa_minimum(message: bytes, start: int, end: int) -> int:
     return int.from_bytes(message[end - 4 : end], "big")
 
 
-_READERS = {1: _read_a, 5: _read_name, 12: _read_name, 15: _read_mx, 16: _read_txt, 28: _read_aaaa}
+_READERS = {1: _read_a, 5: _read_name, 12: _read_target, 15: _read_mx, 16: _read_txt, 28: _read_aaaa}
 
 
 # ---------------------------------------------------------------------------------------------------
