@@ -6,8 +6,10 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -651,3 +653,42 @@ def test_without_a_name_server_one_line_says_so(run: Run, mail: Mail, monkeypatc
     monkeypatch.setattr(session, "live_resolver", none)
     ran = run(mail())
     assert (ran.status, ran.error) == (2, "no name server: the system configuration names none")
+
+
+def test_without_a_network_the_verdict_is_undetermined_and_no_accusation(run: Run, mail: Mail) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    # nobody listens there any more
+    ran = run("--resolver", f"127.0.0.1:{port}", "--dns-timeout", "1", "--format", "json", mail())
+    assert (ran.status, ran.err) == (4, "")
+    assert json.loads(ran.out)["conclusion_reason"] == "dns"
+
+
+def test_ctrl_c_ends_a_wait_for_the_dns_at_once(mail: Mail) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(60)
+        port = silent.getsockname()[1]
+        words = ["--resolver", f"127.0.0.1:{port}", "--dns-timeout", "60", str(mail())]
+        process = _process(*words, stdout=subprocess.PIPE)
+        silent.recv(512)  # it has asked, and waits
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"mailverdict: interrupted\n")
+    assert time.monotonic() - started < 5
+
+
+def test_what_was_recorded_is_replayed_to_the_same_verdict(run: Run, mail: Mail, tmp_path: Path) -> None:
+    first = run("--dns", ROOT / "samples" / "pass.dns.jsonl", *_PASS, "--record", tmp_path / "r.jsonl")
+    again = run("--dns", tmp_path / "r.jsonl", *_PASS)
+    assert first.err == f"mailverdict: {tmp_path / 'r.jsonl'}: answers recorded\n"
+    verdicts = [json.loads(ran.out) for ran in (first, again)]
+    for one in verdicts:
+        del one["elapsed_ms"]
+    assert verdicts[0] == verdicts[1]
+    assert verdicts[0]["dns"]["questions"] > 0
+
+
+_PASS = ("--format", "json", str(ROOT / "samples" / "pass.eml"))
