@@ -154,7 +154,7 @@ CASES = {
             "mail_from": spf(SpfWord.PASS),
             "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN)]),
             "late_spf": True,
-            "recorded": (recorded("spf", "fail"),),
+            "recorded": (recorded("spf", "fail", smtp_mailfrom="a@" + DOMAIN),),
         },
         "records-later",
     ),
@@ -215,8 +215,20 @@ CASES = {
     ),
     "spf record changed since": ({"origin": LIKELY, "late_spf": True}, "records-later"),
     "spf fails now, recorded fail": (
-        {"origin": LIKELY, "late_spf": True, "recorded": (recorded("spf", "fail"),)},
+        {"origin": LIKELY, "late_spf": True, "recorded": (recorded("spf", "fail", smtp_mailfrom="a@" + DOMAIN),)},
         "not-aligned",
+    ),
+    "spf fails now, a fail recorded for HELO": (
+        {"origin": LIKELY, "late_spf": True, "recorded": (recorded("spf", "fail", smtp_helo=DOMAIN),)},
+        "records-later",
+    ),
+    "spf fails now, trouble recorded": (
+        {
+            "origin": LIKELY,
+            "late_spf": True,
+            "recorded": (recorded("spf", "temperror", smtp_mailfrom=DOMAIN),),
+        },
+        "records-later",
     ),
     "untried signature that could align": ({"untried": (DOMAIN,)}, "limit"),
     "untried signature of a stranger": ({"untried": ("attack.example",)}, "not-aligned"),

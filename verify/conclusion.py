@@ -161,7 +161,11 @@ def _passed(facts: Facts) -> tuple[Conclusion, ConclusionReason]:
             if alignment.identifier != facts.author.domain and organizational is not None and "." not in organizational:
                 one_label = True
                 continue
-            if method is Method.SPF and facts.late_spf and _trusted_word(facts, Method.SPF) == "not-pass":
+            if (
+                method is Method.SPF
+                and facts.late_spf
+                and _trusted_word(facts, Method.SPF, facts.mail_from.domain) == "not-pass"
+            ):
                 return _undetermined(ConclusionReason.RECORDS_LATER)
             return Conclusion.AUTHENTICATED, granted
     if one_label:
@@ -217,7 +221,7 @@ def _records_later(facts: Facts) -> bool:
         facts.late_spf
         and _could_align(facts, facts.mail_from.domain, Method.SPF)
         and facts.mail_from.result not in (None, SpfWord.PASS, SpfWord.TEMPERROR)
-        and _trusted_word(facts, Method.SPF) != "not-pass"
+        and _trusted_word(facts, Method.SPF, facts.mail_from.domain) != "not-pass"
     )
 
 
@@ -304,28 +308,30 @@ def _concerns_author(facts: Facts, result: RecordedResult) -> bool:
         named = result.properties.get("header.from")
         return named is None or recorded_domain(named) == facts.author.domain
     if result.method == "dkim":
-        signer = result.properties.get("header.d") or result.properties.get("header.i")
-        return signer is not None and _could_align(facts, recorded_domain(signer), Method.DKIM)
+        return _could_align(facts, _identifier_of(result), Method.DKIM)
     return False
 
 
-def _trusted_word(facts: Facts, method: Method, domain: str | None = None) -> str | None:
-    """What a trusted receiver recorded for the identifier: ``pass``, ``not-pass``, or None when nothing."""
-    words = set()
-    for recorded in facts.recorded:
-        if recorded.standing is not RecordedStanding.TRUSTED:
-            continue
-        for result in recorded.results:
-            if result.method != method.value:
-                continue
-            if method is Method.DKIM:
-                signer = result.properties.get("header.d") or result.properties.get("header.i") or ""
-                if recorded_domain(signer) != domain:
-                    continue
-            words.add(result.result)
+def _trusted_word(facts: Facts, method: Method, domain: str | None) -> str | None:
+    """What a trusted receiver recorded for this identifier: ``pass``, ``not-pass``, or None when nothing definite."""
+    words = {
+        result.result
+        for recorded in facts.recorded
+        if recorded.standing is RecordedStanding.TRUSTED
+        for result in recorded.results
+        if result.method == method.value and _identifier_of(result) == domain
+    }
+    words.discard("temperror")
     if not words:
         return None
     return "pass" if "pass" in words else "not-pass"
+
+
+def _identifier_of(result: RecordedResult) -> str | None:
+    """The domain that a recorded SPF (MAIL FROM, not HELO) or DKIM result is about."""
+    prop = result.properties
+    value = prop.get("smtp.mailfrom") if result.method == "spf" else prop.get("header.d") or prop.get("header.i")
+    return recorded_domain(value) if value else None
 
 
 def recorded_domain(value: str) -> str:

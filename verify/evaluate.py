@@ -189,9 +189,9 @@ def evaluate(
     identifiers = _identifiers(origin, mail_from, tried, reading.untried)
     dmarc = None
     if run.interrupted:
-        run.preview(lambda ask: check_dmarc(author, identifiers, ask, settings))
+        run.preview(lambda ask: _dmarc(author, identifiers, ask, settings))
     else:
-        dmarc = run("dmarc", True, lambda ask: check_dmarc(author, identifiers, ask, settings))
+        dmarc = run("dmarc", True, lambda ask: _dmarc(author, identifiers, ask, settings))
     # 3. What cannot change the conclusion.
     helo = _helo(run, origin, settings)
     arc = run("arc", False, lambda ask: check_arc(message, ask, reading.judged_at, settings, reading.bodies))
@@ -217,7 +217,9 @@ def _read(message: Message, envelope: Envelope, now: int, settings: Settings) ->
     signatures, left_out = order_signatures(message, author.domain, settings.limits)
     foreign = (read_signature(_at(message, index), settings.limits).domain for index in left_out)
     untried = tuple(dict.fromkeys(domain for domain in foreign if domain is not None))
-    limits_hit = (Anomaly(AnomalyCode.SIGNATURES_NOT_TRIED, str(len(left_out))),) if left_out else ()
+    limits_hit = tuple(Anomaly(AnomalyCode.LIMIT_HIT, r.limit) for r in recorded if r.limit is not None)
+    if left_out:
+        limits_hit += (Anomaly(AnomalyCode.SIGNATURES_NOT_TRIED, str(len(left_out))),)
     return Reading(
         author=author,
         anomalies=message.anomalies + author_anomalies + facts.anomalies + time_anomalies + limits_hit,
@@ -312,18 +314,23 @@ def _iprev(run: _Run, origin: Origin, settings: Settings) -> IprevResult | None:
     return run("iprev", False, lambda ask: check_iprev(ip, ask, settings.limits))
 
 
+def _dmarc(author: Author, identifiers: tuple[Identifier, ...], ask: Ask, settings: Settings) -> DmarcResult:
+    """With every signature settled: one that aligns decides before an SPF pass does."""
+    return check_dmarc(author, identifiers, ask, settings, every_signature=True)
+
+
 def _identifiers(
     origin: Origin, mail_from: SpfResult | None, signatures: tuple[DkimCheck, ...], untried: tuple[str, ...]
 ) -> tuple[Identifier, ...]:
     """What the checks bring to DMARC, passing or not; results without a domain bring nothing."""
     found = []
     if mail_from is not None and mail_from.domain is not None:
-        found.append(Identifier(Method.SPF, mail_from.domain, _spf_state(origin, mail_from)))
+        found.append(Identifier(Method.SPF, mail_from.domain, _spf_state(origin, mail_from), mail_from.reason))
     for signature in signatures:
         domain = signature.result.domain
         if domain is not None and signature.result.result is not DkimWord.NONE:
-            found.append(Identifier(Method.DKIM, domain, _dkim_state(signature)))
-    found.extend(Identifier(Method.DKIM, domain, IdentifierState.UNKNOWN) for domain in untried)
+            found.append(Identifier(Method.DKIM, domain, _dkim_state(signature), signature.result.reason))
+    found.extend(Identifier(Method.DKIM, domain, IdentifierState.UNKNOWN, Reason.LIMIT) for domain in untried)
     return tuple(dict.fromkeys(found))
 
 
