@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from verify.grammar import names
 from verify.grammar.names import (
     address,
     domain_bytes,
@@ -180,3 +181,11 @@ def test_question_names_may_hold_what_macros_put_there_and_nothing_that_breaks_a
     assert query_name("foo:bar/baz  'x'.example") == "foo:bar/baz  'x'.example"
     for text in ("", ".", "a..b", "a\\.example", "a\n.example", "a\x7f.example", "ü.example", "a" * 64):
         assert query_name(text) is None
+
+
+@pytest.mark.parametrize("function", [names.domain_name, names.query_name])
+def test_what_is_too_long_for_a_name_is_none_and_not_remembered(function):
+    remembered = getattr(names, f"_{function.__name__}")
+    before = remembered.cache_info().currsize
+    assert function("a." * 100_000 + "example") is None
+    assert remembered.cache_info().currsize == before

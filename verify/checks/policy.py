@@ -21,6 +21,7 @@ _ONE_LOWER = {
     PolicyWord.QUARANTINE: PolicyWord.NONE,
     PolicyWord.NONE: PolicyWord.NONE,
 }
+_CACHED_OCTETS = 1024  # a longer record is read anew: what is remembered stays small, whoever writes the records
 
 
 class PolicyRecord(Struct, frozen=True, kw_only=True):
@@ -45,11 +46,14 @@ class PolicyRecord(Struct, frozen=True, kw_only=True):
     too_long: bool = False
 
 
-@lru_cache(maxsize=16384)
 def parse_record(record: bytes, octets_most: int) -> PolicyRecord | None:
     """The record, or None when this TXT record is not a DMARC record (RFC 9989 4.7).  Never raises."""
     if not _VERSION.match(record):
         return None
+    return _remembered(record, octets_most) if len(record) <= _CACHED_OCTETS else _parse_record(record, octets_most)
+
+
+def _parse_record(record: bytes, octets_most: int) -> PolicyRecord:
     text = escape(record, octets_most)
     tags = parse_tag_list(record, octets_most)
     if Defect.TOO_LONG in tags.defects:
@@ -69,6 +73,9 @@ def parse_record(record: bytes, octets_most: int) -> PolicyRecord | None:
         pct=_percent(_literal(tags, "pct")),
         duplicates=tags.duplicates,
     )
+
+
+_remembered = lru_cache(maxsize=16384)(_parse_record)
 
 
 def _literal(tags: TagList, name: str) -> bytes:

@@ -18,17 +18,20 @@ Address: TypeAlias = IPv4Address | IPv6Address
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
 _QUERY_LABEL = re.compile(r"[ -\x2d/-@\[\]-~]{1,63}\Z")  # printable ASCII but capitals, dot and backslash
 _NAME_OCTETS = 253  # RFC 1035 2.3.4, without the final dot
+_TEXT_CHARS = 1024  # more is no name in any spelling, ours; nor is it remembered
 
 
-@lru_cache(maxsize=65536)
 def domain_name(text: str) -> str | None:
     """The name in A-labels, lower case, no final dot; None when it is no DNS host name.
 
     U-labels are converted by IDNA 2008 with UTS 46 mapping (RFC 8616 4, RFC 9989 5.3.1).  One final dot is
     accepted.  Address literals, empty labels and anything with another character give None.
     """
-    if not text or len(text) > 1024:
-        return None
+    return _domain_name(text) if len(text) <= _TEXT_CHARS else None
+
+
+@lru_cache(maxsize=65536)
+def _domain_name(text: str) -> str | None:
     if not text.isascii():
         text = _a_labels(text) or ""
     text = text.lower()
@@ -44,7 +47,6 @@ def domain_name(text: str) -> str | None:
     return text
 
 
-@lru_cache(maxsize=65536)
 def query_name(text: str) -> str | None:
     """The name that a question may ask for: wider than ``domain_name``, since SPF macros put local parts into names.
 
@@ -52,6 +54,11 @@ def query_name(text: str) -> str | None:
     stands for itself, so that a label is never read as DNS text with escapes.  None for anything else; U-labels are not
     converted.
     """
+    return _query_name(text) if len(text) <= _NAME_OCTETS + 1 else None
+
+
+@lru_cache(maxsize=65536)
+def _query_name(text: str) -> str | None:
     text = text.lower().removesuffix(".") if text.isascii() else ""
     if not text or len(text) > _NAME_OCTETS or not all(map(_QUERY_LABEL.match, text.split("."))):
         return None
