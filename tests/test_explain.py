@@ -27,6 +27,7 @@ from verify.model import (
     ConclusionReason,
     Confidence,
     Coverage,
+    Diagnosis,
     DiagnosisCode,
     DkimWord,
     DmarcWord,
@@ -281,7 +282,10 @@ def test_no_text_of_a_message_brings_anything_invisible_into_a_sentence(text: st
         author=Author(domain=None, addresses=(Mailbox(text, None),)),
         origin=replace(made.origin, profile=text, client_ip=text, mail_from=text),
         spf=tuple(replace(one, domain=text, mechanism=text) for one in made.spf),
-        dkim=tuple(replace(one, domain=text, diagnosis_detail=text, aligned=None) for one in made.dkim),
+        dkim=tuple(
+            replace(one, domain=text, diagnoses=(Diagnosis(DiagnosisCode.FIELD_INSERTED, text),), aligned=None)
+            for one in made.dkim
+        ),
         recorded=tuple(replace(one, authserv_id=text) for one in made.recorded),
         dmarc=replace(made.dmarc, policy_domain=text, author_domain=text),
     )
@@ -317,3 +321,27 @@ def test_no_text_of_a_message_brings_anything_invisible_into_a_sentence(text: st
 )
 def test_a_number_that_an_anomaly_is_about_has_its_unit(code: AnomalyCode, detail: str, end: str) -> None:
     assert explain.anomaly(Anomaly(code, detail)).endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("diagnoses", "sentence"),
+    [
+        (
+            (Diagnosis(DiagnosisCode.FOOTER_REMOVED, "4"),),
+            "The body was changed after signing: it verifies when the last 4 lines, a mailing-list footer, are removed.",
+        ),
+        (
+            (Diagnosis(DiagnosisCode.FOOTER_REMOVED, "1"),),
+            "The body was changed after signing: it verifies when the last line, a mailing-list footer, is removed.",
+        ),
+        (
+            (Diagnosis(DiagnosisCode.MBOX_QUOTING, "1"), Diagnosis(DiagnosisCode.FIELD_INSERTED, "X-Tag")),
+            'It verifies when the ">" that mailboxes put before "From " is removed. '
+            "A header field was inserted after signing: it verifies without it (X-Tag).",
+        ),
+        ((), None),
+    ],
+)
+def test_a_diagnosis_reads_as_a_sentence(diagnoses, sentence):
+    dkim = replace(verdict(ConclusionReason.NOT_ALIGNED).dkim[0], diagnoses=diagnoses)
+    assert explain.diagnosis(dkim) == sentence

@@ -24,6 +24,7 @@ from verify.model import (
     ConclusionReason,
     Confidence,
     Coverage,
+    Diagnosis,
     DiagnosisCode,
     DkimResult,
     DkimWord,
@@ -363,11 +364,7 @@ _CHANGES: dict[ConclusionReason, Any] = {
         anomalies=(Anomaly(AnomalyCode.RECORDS_LATER_THAN_MAIL, "120 days"),),
     ),
     R.COPY_ALTERED: lambda: _unproven(
-        dkim=(
-            _bad_signature(
-                diagnosis_code=DiagnosisCode.FOOTER_REMOVED, diagnosis_detail="the last 4 lines, after a line of dashes"
-            ),
-        ),
+        dkim=(_bad_signature(diagnoses=(Diagnosis(DiagnosisCode.FOOTER_REMOVED, "4"),)),),
         dmarc=dmarc(None, reason=Reason.COPY_ALTERED),
         recorded=(recorded(),),
     ),
@@ -439,9 +436,7 @@ def full() -> Verdict:
             fidelity_notes=(FidelityNote.LF_TO_CRLF, FidelityNote.MBOX_QUOTING_UNDONE),
         ),
         dkim=(
-            _bad_signature(
-                diagnosis_code=DiagnosisCode.FOOTER_REMOVED, diagnosis_detail="the last 4 lines, after a line of dashes"
-            ),
+            _bad_signature(diagnoses=(Diagnosis(DiagnosisCode.FOOTER_REMOVED, "4"),)),
             signature(
                 domain="list.example",
                 selector="ed",

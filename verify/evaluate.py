@@ -514,10 +514,8 @@ def _explained(
     message: Message, field: Field, check: DkimCheck, aligned: bool | None, known: Ask, settings: Settings
 ) -> DkimCheck:
     """The signature with its alignment and, where it does not hold, what explains that."""
-    result = replace(check.result, aligned=aligned)
-    diagnosis = diagnose(message, field, check, known, settings.limits)
-    if diagnosis is not None:
-        result = replace(result, diagnosis_code=diagnosis.code, diagnosis_detail=diagnosis.detail)
+    diagnoses = diagnose(message, field, check, known, settings.limits)
+    result = replace(check.result, aligned=aligned, diagnoses=diagnoses)
     return replace(check, result=result)
 
 

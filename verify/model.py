@@ -633,6 +633,18 @@ class DiagnosisCode(StrEnum):
     KEY_WEAK = "key-weak"
 
 
+class Diagnosis(Struct, frozen=True):
+    """One change that explains why a signature does not hold; ``detail``: what it concerns, as visible text.
+
+    Lines for ``footer-removed`` ("4", or "part" for a MIME part) and ``mbox-quoting``; a field name for ``subject-
+    tag-removed``, ``field-inserted`` and ``field-replaced``; the name of a single field or None for the other header
+    changes; "revoked" or None for ``key-gone``; bits for ``key-weak``.
+    """
+
+    code: DiagnosisCode
+    detail: str | None = None
+
+
 class DkimResult(Struct, frozen=True, kw_only=True):
     """One signature, in the order of the header.  ``key_bits``: bits of the RSA modulus, 256 for Ed25519."""
 
@@ -653,8 +665,7 @@ class DkimResult(Struct, frozen=True, kw_only=True):
     # beyond the contract
     b: str | None = None  # start of b=, at least 8 characters, unique in the message (RFC 6008 4)
     index: int = 0  # place of the field in the header
-    diagnosis_code: DiagnosisCode | None = None
-    diagnosis_detail: str | None = None
+    diagnoses: tuple[Diagnosis, ...] = ()
 
 
 class DkimCheck(Struct, frozen=True, kw_only=True):

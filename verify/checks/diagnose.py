@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import TypeAlias
 
-from msgspec import Struct
-
 from verify.checks.canonical import SIMPLE, BodyHashes, canonical_body, content_end
 from verify.checks.dkim import read_signature
 from verify.checks.examine import header_input, signed_fields
@@ -23,6 +21,7 @@ from verify.checks.signature import Signature
 from verify.grammar.visible import escape
 from verify.model import (
     Ask,
+    Diagnosis,
     DiagnosisCode,
     DkimCheck,
     Field,
@@ -42,46 +41,33 @@ FOOTER_LINES = 60  # lines at the end that are tried as a footer, ours
 FOOTER_OCTETS = 32 * 1024  # octets of them, ours
 
 
-class Diagnosis(Struct, frozen=True):
-    """``detail``: what it concerns, as visible text.
+def diagnose(message: Message, field: Field, check: DkimCheck, ask: Ask, limits: Limits) -> tuple[Diagnosis, ...]:
+    """What explains that this signature does not hold: one change, or one of the body and one of the header.
 
-    Lines for ``footer-removed`` ("4", or "part" for a MIME part) and ``mbox-quoting``; a field name for ``subject-
-    tag-removed``, ``field-inserted`` and ``field-replaced``; the name of a single field or None for the other header
-    changes; "revoked" or None for ``key-gone``; bits for ``key-weak``.  When body and header each needed a change
-    that is known, the body's stands in ``code`` and the header's follows in ``detail`` after "; " as "code name".
-    """
-
-    code: DiagnosisCode
-    detail: str | None = None
-
-
-def diagnose(message: Message, field: Field, check: DkimCheck, ask: Ask, limits: Limits) -> Diagnosis | None:
-    """What explains that this signature does not hold; None when nothing can be said, or it holds.
-
-    ``check``: what ``check_signature`` said of ``field``.  ``ask`` is asked for the key alone, which is known by then.
+    Empty when nothing can be said, or it holds.  ``check``: what ``check_signature`` said of ``field``.  ``ask`` is
+    asked for the key alone, which is known by then.
     """
     reason = check.result.reason
     if reason in (Reason.NO_KEY, Reason.KEY_REVOKED):
-        return Diagnosis(DiagnosisCode.KEY_GONE, "revoked" if reason is Reason.KEY_REVOKED else None)
+        return (Diagnosis(DiagnosisCode.KEY_GONE, "revoked" if reason is Reason.KEY_REVOKED else None),)
     if reason is Reason.KEY_TOO_SHORT:
-        return Diagnosis(DiagnosisCode.KEY_WEAK, str(check.result.key_bits))
+        return (Diagnosis(DiagnosisCode.KEY_WEAK, str(check.result.key_bits)),)
     if reason not in (Reason.BODY_HASH_MISMATCH, Reason.SIGNATURE_MISMATCH, Reason.TESTING):
-        return None
+        return ()
     signature = read_signature(field, limits)
     header = None
     if check.signature_holds is False:
         header = _diagnose_header(message, field, signature, ask, limits)
-        if header is None or header.code is DiagnosisCode.KEY_CHANGED:
-            return header
+        if header is None:
+            return ()
+        if header.code is DiagnosisCode.KEY_CHANGED:
+            return (header,)
     if check.body_hash_holds is not False:
-        return header
+        return () if header is None else (header,)
     body = _diagnose_body(message, signature, limits)
     if header is None or body.code is DiagnosisCode.BODY_CHANGED:
-        return body
-    if header.code is DiagnosisCode.HEADER_CHANGED:
-        return header
-    known = " ".join(part for part in (str(header.code), header.detail) if part)
-    return Diagnosis(body.code, f"{body.detail or ''}; {known}")
+        return (body,)
+    return (header,) if header.code is DiagnosisCode.HEADER_CHANGED else (body, header)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -321,7 +321,7 @@ def _distrust(verdict: Verdict) -> str:
 
 def _next_not_aligned(verdict: Verdict) -> str:
     author = _author(verdict)
-    broken = next((one for one in _own_signatures(verdict) if one.diagnosis_code is not None), None)
+    broken = next((one for one in _own_signatures(verdict) if one.diagnoses), None)
     if broken is not None and (why := diagnosis(broken)):
         return f"Do not rely on the author as shown; whoever forwarded it must pass it on unchanged. {why}"
     if verdict.dkim and not _own_signatures(verdict) and any(one.result is DkimWord.PASS for one in verdict.dkim):

@@ -30,6 +30,8 @@ from verify.model import (
     Comparison,
     Confidence,
     Coverage,
+    Diagnosis,
+    DiagnosisCode,
     DkimResult,
     DkimWord,
     DmarcResult,
@@ -170,10 +172,28 @@ def dkim_line(dkim: DkimResult) -> str:
 
 def diagnosis(dkim: DkimResult) -> str | None:
     """Why a signature failed, as far as a change explains it; never an excuse."""
-    if dkim.diagnosis_code is None:
-        return None
-    words = DIAGNOSES[dkim.diagnosis_code]
-    return f"{words}: {shown(dkim.diagnosis_detail)}." if dkim.diagnosis_detail else f"{words}."
+    return " ".join(_diagnosis(one) for one in dkim.diagnoses) or None
+
+
+def _diagnosis(one: Diagnosis) -> str:
+    words, detail = DIAGNOSES[one.code], shown(one.detail or "")
+    match one.code:
+        case DiagnosisCode.FOOTER_REMOVED if detail == "part":
+            what = "the last part, a mailing-list footer, is removed"
+        case DiagnosisCode.FOOTER_REMOVED if detail.isdigit():
+            what = "the last line, a mailing-list footer, is removed"
+            if detail != "1":
+                what = f"the last {detail} lines, a mailing-list footer, are removed"
+        case DiagnosisCode.FOOTER_REMOVED:
+            what = "its footer is removed"
+        case DiagnosisCode.KEY_WEAK if detail:
+            return f"{words} ({detail} bits)."
+        case DiagnosisCode.KEY_GONE if detail:
+            return f"{words}; its owner has revoked it."
+        case _:
+            named = detail and not detail.isdigit()
+            return f"{words} ({detail})." if named else f"{words}."
+    return f"{words} when {what}."
 
 
 def arc_line(arc: ArcResult) -> str:

@@ -220,7 +220,7 @@ ANOMALIES: dict[AnomalyCode, str] = {
 DIAGNOSES: dict[DiagnosisCode, str] = {
     DiagnosisCode.MBOX_QUOTING: 'It verifies when the ">" that mailboxes put before "From " is removed',
     DiagnosisCode.TRAILING_BLANK_LINES: "It verifies when blank lines at the end are put right",
-    DiagnosisCode.FOOTER_REMOVED: "The body was changed after signing: it verifies when its footer is removed",
+    DiagnosisCode.FOOTER_REMOVED: "The body was changed after signing: it verifies",
     DiagnosisCode.SUBJECT_TAG_REMOVED: "The subject was changed after signing: it verifies without the tag in front",
     DiagnosisCode.BODY_REENCODED: "The body was encoded anew after signing: it verifies in its former encoding",
     DiagnosisCode.FIELDS_REFOLDED: "Header fields were folded anew after signing: it verifies with their lines joined",

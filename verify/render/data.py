@@ -84,7 +84,7 @@ _DECODER = msgspec.json.Decoder(Document)
 def to_document(verdict: Verdict) -> Document:
     """The verdict with its texts written."""
     dkim = verdict.dkim
-    if any(one.diagnosis_code is not None for one in dkim):
+    if any(one.diagnoses for one in dkim):
         dkim = tuple(replace(one, diagnosis=explain.diagnosis(one)) for one in dkim)
     recorded = verdict.recorded
     if recorded:
