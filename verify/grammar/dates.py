@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 _MONTHS = {
@@ -27,6 +28,7 @@ _MONTHS = {
 }
 # Hours; RFC 5322 4.3.  Every other name, the military letters included, is read as UTC (4.3: "-0000").
 _ZONES = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8}
+_USUAL = re.compile(r"\s*(?:[A-Za-z]{3},)?\s*([0-9]{1,2}) ([A-Za-z]{3}) ([0-9]{4}) ([0-9:]{8}) ([+-][0-9]{4})(?:\s|$)")
 _OCTETS = 512  # of a date, comments left out; the longest that a server writes has about 60
 _WORDS = 12
 
@@ -38,6 +40,11 @@ def parse_date(text: str) -> datetime | None:
     anywhere.  Years of two and three digits follow RFC 5322 4.3; a missing zone, and a name that the RFC does
     not know, are UTC.  Trailing words are not looked at.
     """
+    usual = _USUAL.match(text)
+    if usual is not None:
+        day, name, year, clock, zone = usual.groups()
+        number = _MONTHS.get(name.lower())
+        return None if number is None else _build(year, number, day, clock, zone)
     words = _words(text)
     for at, word in enumerate(words):
         month = _MONTHS.get(word)

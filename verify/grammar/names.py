@@ -116,6 +116,13 @@ def matches_host(pattern: str, name: str) -> bool:
 
     ``*.name`` is everything below a name.  Linear: each part between stars is looked for once.
     """
+    if len(name) > _NAME_OCTETS + 1 or len(pattern) > _NAME_OCTETS + 1:  # no name; too long to be remembered
+        return False
+    return _matches_host(pattern, name)
+
+
+@lru_cache(maxsize=16384)
+def _matches_host(pattern: str, name: str) -> bool:
     name = name.lower().rstrip(".")
     pattern = pattern.lower().rstrip(".")
     if "*" not in pattern:
@@ -134,6 +141,11 @@ def matches_host(pattern: str, name: str) -> bool:
 
 def address(text: str) -> Address | None:
     """An IPv4 or IPv6 address; IPv4-mapped becomes IPv4; tag ``IPv6:``, brackets and a zone are removed."""
+    return _address(text) if len(text) <= 100 else None
+
+
+@lru_cache(maxsize=16384)
+def _address(text: str) -> Address | None:
     text = text.strip().strip("[]")
     if text[:5].lower() == "ipv6:":
         text = text[5:]

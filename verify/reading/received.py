@@ -12,7 +12,9 @@ family and for Exim when it writes the address in parentheses.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from functools import lru_cache
+
+from msgspec import Struct
 
 from verify.grammar import names
 from verify.grammar.dates import parse_date
@@ -21,14 +23,16 @@ from verify.model import Hop, Tls
 
 # Every alternative ends at a character that it does not hold, so that no attempt reads the same octets twice.
 _TOKEN = re.compile(
-    r"""(?P<word>[^\s()<>\[\];,"]++)
-      | (?P<blank>[\s,]++)
+    r"""[\s,]*+
+      (?:
+        (?P<word>[^\s()<>\[\];,"]++)
       | (?P<literal>\[[^\[\]]*+\])
       | (?P<angle><(?:[^<>"]|"(?:[^"<\\]|\\[^<])*+")*+>)
       | (?P<end>;)
       | (?P<open>\()
       | (?P<quoted>"(?:[^"\\]|\\.)*+")
-      | (?P<junk>.)""",
+      | (?P<junk>.)
+      )""",
     re.VERBOSE | re.DOTALL,
 )
 _PAREN = re.compile(r"[()\\]")
@@ -42,11 +46,10 @@ _HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
 _COMMENT_LOOKED_INTO = 4096  # octets; longer ones hold nothing of ours
 
 
-class _Token(NamedTuple):
+class _Token(Struct, frozen=True, gc=False):
     kind: str  # word, comment, literal, angle, quoted, end
     text: str  # without brackets, parentheses or quotes
     glued: bool  # nothing stands between it and the token before
-    at: int
 
 
 def parse_received(value: bytes, index: int, field_index: int) -> Hop:
@@ -86,8 +89,11 @@ def protocol(with_: str | None) -> str | None:
     ``Microsoft SMTP Server`` and ``Microsoft SMTPSVC`` are SMTP, ``local-esmtps`` is ESMTPS, ``ESMTP-TLS`` is
     ESMTPS.  None when the text holds no such word.
     """
-    if not with_:
-        return None
+    return _protocol(with_) if with_ and len(with_) <= 100 else None
+
+
+@lru_cache(maxsize=1024)
+def _protocol(with_: str) -> str | None:
     for word in with_.upper().replace("/", " ").split():
         if word in ("ESMTP-TLS", "LOCAL-ESMTPS"):
             return "ESMTPS"
@@ -145,7 +151,6 @@ def _cut(text: str) -> tuple[list[_Token], str]:
     """
     tokens: list[_Token] = []
     position = 0
-    glued = False
     quotes = True
     date_from = -1
     match = _TOKEN.match
@@ -155,31 +160,28 @@ def _cut(text: str) -> tuple[list[_Token], str]:
         if found is None:
             break
         kind = found.lastgroup or "junk"
-        end = found.end()
-        if kind == "blank":
-            glued = False
-            position = end
-            continue
+        start, end = found.span(kind)
+        glued = start == position and bool(tokens)
+        position = start
         if kind == "open":
             close = _comment_end(text, end)
             if close < 0:
-                tokens.append(_Token("comment", text[end:], glued, position))
+                tokens.append(_Token("comment", text[end:], glued))
                 break
-            tokens.append(_Token("comment", text[end : close - 1], glued, position))
+            tokens.append(_Token("comment", text[end : close - 1], glued))
             end = close
         elif kind == "word":
-            tokens.append(_Token("word", text[position:end], glued, position))
+            tokens.append(_Token("word", text[position:end], glued))
         elif kind == "end":
             date_from = end
-            tokens.append(_Token("end", ";", glued, position))
+            tokens.append(_Token("end", ";", glued))
         elif kind == "junk":
             if text[position] == '"' and quotes:
                 quotes = False  # one quotation mark without a partner: so are all that follow
         elif kind == "quoted" and not quotes:
             end = position + 1
         else:
-            tokens.append(_Token(kind, text[position + 1 : end - 1], glued, position))
-        glued = True
+            tokens.append(_Token(kind, text[position + 1 : end - 1], glued))
         position = end
     if date_from < 0:
         last = text.rfind(";")
