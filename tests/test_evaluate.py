@@ -209,3 +209,15 @@ def _done(result):
     if isinstance(result, NeedAnswers):
         raise NotKnownYet(*result.decisive, *result.others)
     return result
+
+
+def test_an_originating_address_is_proven_by_an_aligned_passing_signature_that_covers_it():
+    raw = b"X-Originating-IP: [198.51.100.7]\r\nX-Client-IP: 198.51.100.8\r\n" + MAIL
+    signed = sign(raw, "legit.example", "s", record := {}, h="from:x-originating-ip")
+    verdict = judge(signed, {**WORLD, **record})
+    assert [(o.ip, o.standing.value) for o in verdict.originating_ip] == [
+        ("198.51.100.7", "proven"),
+        ("198.51.100.8", "claimed"),
+    ]
+    other = judge(sign(raw, "other.example", "s", record := {}, h="from:x-originating-ip"), {**WORLD, **record})
+    assert {o.standing.value for o in other.originating_ip} == {"claimed"}

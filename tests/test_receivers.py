@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.receivers import FIELDS, RECEIVERS
-from verify.model import Confidence, Envelope, OriginSource, RecordedStanding, Settings
+from tests.zone import Zone
+from verify.evaluate import evaluate
+from verify.model import ConclusionReason, Confidence, Envelope, OriginSource, RecordedStanding, Settings
 from verify.profiles import builtin_profiles
 from verify.reading.message import parse_message
 from verify.reading.origin import read_origin
@@ -154,3 +156,31 @@ def test_fields_of_proton_below_its_border_are_not_believed_since_a_sender_may_w
     facts, recorded = read(f"{above}{border}{results}{FIELDS}\ntext\n".encode(), NAMED["proton"])
     assert told(facts) == ("203.0.113.5", "mail.s.example", "b@s.example")
     assert {r.standing for r in recorded} == {RecordedStanding.UNTRUSTED}
+
+
+WORLD = {
+    "s.example": {"TXT": ["v=spf1 ip4:203.0.113.0/24 -all"]},
+    "_dmarc.s.example": {"TXT": ["v=DMARC1; p=reject"]},
+    "bank.example": {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"]},
+    "_dmarc.bank.example": {"TXT": ["v=DMARC1; p=reject"]},
+}
+NOW = 1_767_352_000  # seconds, some hours after the mails here
+
+
+def conclusion(raw, choice):
+    verdict = evaluate(parse_message(raw), Envelope(), Zone(WORLD, observed_at=NOW).ask, NOW, choice)
+    return verdict.conclusion_reason
+
+
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_spf_authenticates_where_the_user_named_the_receiver_and_never_by_the_file_alone(name):
+    raw = RECEIVERS[name].message(FIELDS.split("\n", 1)[1])  # without a signature
+    assert conclusion(raw, NAMED[name]) is ConclusionReason.SPF_ALIGNED
+    assert conclusion(raw, AUTO) is ConclusionReason.ORIGIN_INFERRED
+
+
+@given(lines=st.lists(LINES, max_size=12), top=st.sampled_from(sorted(RECEIVERS)))
+@settings(max_examples=60, deadline=None)
+def test_no_file_on_its_own_reaches_spf_aligned(lines, top):
+    raw = (elsewhere(RECEIVERS[top].top) + "".join(lines) + elsewhere(FIELDS) + "\ntext\n").encode()
+    assert conclusion(raw, AUTO) is not ConclusionReason.SPF_ALIGNED

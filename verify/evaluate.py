@@ -8,7 +8,7 @@ through the libraries), and ``evaluate`` returns what all interrupted checks sti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -68,6 +68,7 @@ from verify.model import (
 )
 from verify.reading.author import read_author
 from verify.reading.origin import OriginFacts, read_origin
+from verify.reading.originating import proven_by
 from verify.reading.recorded import read_recorded, removable_fields
 
 T = TypeVar("T")
@@ -462,7 +463,7 @@ def _verdict(
         author=author,
         origin=origin,
         hops=facts.hops,
-        originating_ip=facts.originating_ip,
+        originating_ip=proven_by(facts.originating_ip, _signed(signatures)),
         spf=spf,
         dkim=tuple(s.result for s in signatures),
         arc=arc,
@@ -479,6 +480,12 @@ def _verdict(
             limits=settings.limits,
         ),
     )
+
+
+def _signed(signatures: Iterable[DkimCheck]) -> frozenset[int]:
+    """Header indexes that aligned passing signatures cover."""
+    counting = (s for s in signatures if s.result.result is DkimWord.PASS and s.result.aligned)
+    return frozenset(index for s in counting for index in s.covered)
 
 
 def _time(seconds: int) -> datetime:

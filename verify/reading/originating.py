@@ -5,9 +5,11 @@ Written by anybody; never input to SPF, since a user's address is not the mail s
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+
 from verify.grammar import names
 from verify.grammar.visible import escape
-from verify.model import Field, Message, OriginatingIp, Proof, WrittenBy
+from verify.model import Field, Message, OriginatingIp, Proof, WrittenBy, replace
 
 _KEYS = frozenset(
     (
@@ -59,6 +61,11 @@ def read_originating(message: Message, border_index: int | None, *, vouched_for:
                 )
             )
     return tuple(found)
+
+
+def proven_by(found: Sequence[OriginatingIp], signed: Container[int]) -> tuple[OriginatingIp, ...]:
+    """The same, with those proven that an aligned passing signature covers; ``signed``: header indexes."""
+    return tuple(replace(one, standing=Proof.PROVEN) if one.index in signed else one for one in found)
 
 
 def _values(field: Field) -> list[str]:
