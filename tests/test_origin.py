@@ -295,6 +295,13 @@ def test_a_file_that_names_its_own_receiver_vouches_for_nothing():
     assert not facts.origin.vouched_for
 
 
+@pytest.mark.parametrize(
+    "by", ["10.1.2.3", "ip-10-0-0-1.ec2.internal", "web.server.lan", "localhost", "google.com.example"]
+)
+def test_auto_takes_no_name_that_anybody_has_for_a_providers(by):
+    assert read(received(MAIL, by) + SENDER, Settings(profiles=ALL)).origin.profile is None
+
+
 def test_auto_can_be_switched_off():
     raw = received("mail.s.example (mail.s.example. [203.0.113.5])", "mx.google.com")
     assert read(raw + SENDER, Settings(profiles=ALL, auto=False)).origin.profile is None

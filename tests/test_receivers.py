@@ -184,3 +184,91 @@ def test_spf_authenticates_where_the_user_named_the_receiver_and_never_by_the_fi
 def test_no_file_on_its_own_reaches_spf_aligned(lines, top):
     raw = (elsewhere(RECEIVERS[top].top) + "".join(lines) + elsewhere(FIELDS) + "\ntext\n").encode()
     assert conclusion(raw, AUTO) is not ConclusionReason.SPF_ALIGNED
+
+
+# -- sites of one's own: the program's form, hosts and ids configured ------------------------------------
+
+OWN = Settings(
+    trust_hosts=("mx.r.example",),
+    trust_authserv_ids=("posteo.de", "mx.r.example"),
+    authserv_id="mx.r.example",
+    profiles=PROFILES,
+)
+POSTFIX = "Received: from mail.s.example (mail.s.example [203.0.113.5]) (using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)) (No client certificate requested) by mx.r.example (Postfix) with ESMTPS id 4XyZ for <u@r.example>; Fri, 02 Jan 2026 03:04:05 +0000\n"
+EXIM = "Received: from mail.s.example ([203.0.113.5] helo=mail.s.example) by mx.r.example with esmtps (TLS1.3) tls TLS_AES_256_GCM_SHA384 (Exim 4.96) (envelope-from <b@s.example>) id 1qCoPH-0001; Fri, 02 Jan 2026 03:04:05 +0000\n"
+DOMINO = "Received: from mail.s.example ([203.0.113.5]) by mx.r.example (Lotus Domino Release 8.5.3FP6) with ESMTP id 2019050615032991-10027949 ; Fri, 02 Jan 2026 03:04:05 +0000\n"
+SITES = {
+    "posteo": (
+        "Authentication-Results: posteo.de; dmarc=pass (p=reject dis=none) header.from=s.example\n"
+        "Authentication-Results: posteo.de; spf=tempfail smtp.mailfrom=s.example\n"
+        'Authentication-Results: posteo.de; dkim=pass (2048-bit key; unprotected) header.d=s.example header.i=@s.example header.b="x/y"; dkim-atps=neutral\n'
+        + POSTFIX,
+        "@s.example",
+        3,
+    ),
+    "rspamd": (
+        'Authentication-Results: mx.r.example; dkim=fail ("body hash did not verify") header.d=s.example header.s=k1 header.b=AbCd; dmarc=none; spf=pass (mx.r.example: domain of b@s.example designates 203.0.113.5 as permitted sender) smtp.mailfrom=b@s.example\n'
+        + POSTFIX,
+        "b@s.example",
+        1,
+    ),
+    "policyd-spf": (
+        "Received-SPF: Pass (mailfrom) identity=mailfrom; client-ip=203.0.113.5; helo=mail.s.example; envelope-from=b@s.example; receiver=<UNKNOWN>\n"
+        + POSTFIX,
+        "b@s.example",
+        1,  # it names nobody; the place above the border has to do
+    ),
+    "exim": ("Authentication-Results: mx.r.example; spf=pass smtp.mailfrom=s.example\n" + EXIM, "b@s.example", 1),
+    "domino": ("Return-Path: <b@s.example>\n" + DOMINO, "b@s.example", 0),
+}
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_a_site_of_ones_own_shows_client_helo_and_mail_from(name):
+    top, mail_from, trusted = SITES[name]
+    facts, recorded = read(f"{top}{FIELDS}\ntext\n".encode(), OWN)
+    assert told(facts) == ("203.0.113.5", "mail.s.example", mail_from)
+    assert (facts.origin.source, facts.origin.border) == (OriginSource.CONFIGURED, 0)
+    assert facts.origin.received_at.isoformat() == "2026-01-02T03:04:05+00:00"
+    assert [r.standing for r in recorded].count(RecordedStanding.TRUSTED) == trusted
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_the_same_fields_below_the_border_of_that_site_are_forged_or_untrusted(name):
+    top, _, _ = SITES[name]
+    facts, recorded = read(f"{POSTFIX}{elsewhere(top)}{FIELDS}\ntext\n".encode(), OWN)
+    assert told(facts) == ("203.0.113.5", "mail.s.example", None)
+    assert {r.standing for r in recorded} <= {RecordedStanding.FORGED, RecordedStanding.UNTRUSTED}
+
+
+# -- other lines of Microsoft and Yahoo -------------------------------------------------------------------
+
+
+def test_microsofts_other_forms_stand_in_its_slot():
+    top = RECEIVERS["microsoft365"].top
+    block = top.replace(
+        "Received-SPF: Pass (protection.outlook.com: domain of s.example designates 203.0.113.5 as permitted sender) "
+        "receiver=protection.outlook.com; client-ip=203.0.113.5; helo=mail.s.example; pr=C\n",
+        "Received-SPF: None (protection.outlook.com: s.example does not designate permitted sender hosts)\n"
+        "ARC-Authentication-Results: i=1; mx.microsoft.com 1; spf=pass (sender ip is 203.0.113.5) "
+        "smtp.rcpttodomain=r.example smtp.mailfrom=s.example; dmarc=pass (p=none sp=none pct=100) action=none "
+        "header.from=s.example; dkim=pass (signature was verified) header.d=s.example; arc=pass (0 oda=1 ltdi=1)\n"
+        "Authentication-Results-Original: spf=pass smtp.mailfrom=s.example\n",
+    )
+    assert block != top
+    facts, recorded = read(f"{block}{FIELDS}{RECEIVERS['microsoft365'].tail}\ntext\n".encode(), NAMED["microsoft365"])
+    assert told(facts) == ("203.0.113.5", "mail.s.example", "b@s.example")
+    assert [r.standing.value for r in recorded] == ["trusted", "trusted", "trusted", "untrusted"]
+
+
+def test_without_a_return_path_microsofts_recorded_domain_stands_for_the_mail_from():
+    facts, _ = read(f"{RECEIVERS['microsoft365'].top}{FIELDS}\ntext\n".encode(), NAMED["microsoft365"])
+    assert facts.origin.mail_from == "@s.example"
+
+
+def test_yahoos_present_border_line_is_read():
+    line = "Received: from 203.0.113.5 (EHLO mail.s.example) by 10.217.135.199 with SMTPs (version=TLS1_3 cipher=TLS_AES_128_GCM_SHA256); Fri, 02 Jan 2026 03:04:05 +0000\n"  # assumed
+    top = "".join(RECEIVERS["yahoo"].top.splitlines(True)[:-1]) + line
+    facts, _ = read(f"{top}{FIELDS}\ntext\n".encode(), NAMED["yahoo"])
+    assert told(facts) == ("203.0.113.5", "mail.s.example", "b@s.example")
+    assert facts.origin.encrypted is True

@@ -118,14 +118,12 @@ class _Walk:
 
     def wrote(self, receiver: Profile, hop: Hop) -> bool:
         """The line bears the name of one of ours.  Only the place on top gives that a meaning."""
-        by = hop.by
-        if by is None:
+        if hop.by is None:
             return False
-        if any(names.matches_host(pattern, by) for pattern in (*self.hosts, *receiver.hosts, *receiver.border_hosts)):
+        if bears_name(receiver, hop) or any(names.matches_host(pattern, hop.by) for pattern in self.hosts):
             return True
-        if receiver.program is not None and receiver.program == hop.dialect:
-            return True
-        if _is_own_address(receiver, by):
+        address = names.address(hop.by)
+        if address is not None and _is_private(address) and receiver.private_is_ours:
             return True
         return hop.index == 0 and not receiver.name and not self.hosts  # only networks were configured
 
@@ -261,10 +259,22 @@ def writer_on_top(hops: Sequence[Hop], profiles: Sequence[Profile]) -> Profile |
         if _names_nobody(hop):
             continue
         for profile in profiles:
-            if _Walk((profile,), (), (), ()).wrote(profile, hop):
+            if bears_name(profile, hop):
                 return profile
         return None
     return None
+
+
+def bears_name(receiver: Profile, hop: Hop) -> bool:
+    """The line says that a host, an address or a program of this receiver wrote it."""
+    if hop.by is None:
+        return False
+    if any(names.matches_host(pattern, hop.by) for pattern in (*receiver.hosts, *receiver.border_hosts)):
+        return True
+    if receiver.program is not None:
+        return receiver.program == hop.dialect
+    address = names.address(hop.by)
+    return address is not None and _inside_any(receiver.networks, str(address))
 
 
 def is_border_line(receiver: Profile, hop: Hop) -> bool:
@@ -308,14 +318,6 @@ def _is_private(address: names.Address) -> bool:
 
 def _is_client(receiver: Profile, hop: Hop) -> bool:
     return _inside_any(receiver.networks, hop.from_ip)
-
-
-def _is_own_address(receiver: Profile, by: str) -> bool:
-    """A provider that writes its private address, or one that only looks public, after ``by``."""
-    address = names.address(by)
-    if address is None:
-        return False
-    return _inside_any(receiver.networks, str(address)) or (_is_private(address) and receiver.private_is_ours)
 
 
 def _inside_any(networks: Sequence[Network], ip: str | None) -> bool:
