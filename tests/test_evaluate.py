@@ -13,6 +13,7 @@ from verify.model import (
     Conclusion,
     ConclusionReason,
     DkimWord,
+    DmarcStandard,
     DmarcWord,
     Envelope,
     JudgedAtSource,
@@ -21,6 +22,7 @@ from verify.model import (
     Override,
     PolicyWord,
     Reason,
+    RecordedStanding,
     Settings,
     SpfWord,
     Verdict,
@@ -194,6 +196,53 @@ def test_a_trusted_sealer_changes_the_disposition_and_not_the_result():
     assert (trusted.dmarc.override, trusted.dmarc.disposition) == (Override.TRUSTED_SEALER, PolicyWord.NONE)
     unnamed = judge(raw, world, Envelope(), now=SENT, trust_hosts=("mx.receiver.example",))
     assert (unnamed.dmarc.override, unnamed.dmarc.disposition) == (None, PolicyWord.QUARANTINE)
+
+
+def codes(verdict):
+    return {a.code: a.detail for a in verdict.anomalies}
+
+
+def test_a_pass_through_a_pool_that_others_share_is_said_to_be_one():
+    world = {**WORLD, "legit.example": {"TXT": ["v=spf1 include:pool.example -all"]}}
+    world["pool.example"] = {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"]}
+    verdict = judge(MAIL, world)
+    assert reasons(verdict) == (Conclusion.AUTHENTICATED, ConclusionReason.SPF_ALIGNED)
+    assert codes(verdict)[AnomalyCode.SPF_SHARED_POOL] == "pool.example"
+    assert AnomalyCode.SPF_SHARED_POOL not in codes(judge(MAIL))
+
+
+def test_a_pass_that_anybody_gets_is_said_to_be_one():
+    verdict = judge(MAIL, {**WORLD, "legit.example": {"TXT": ["v=spf1 +all"]}})
+    assert codes(verdict)[AnomalyCode.SPF_PASS_ALL] == "legit.example"
+
+
+def test_the_old_rules_say_what_the_standard_says_besides():
+    world = {
+        "mail.legit.example": {"TXT": ["v=spf1 -all"]},
+        "_dmarc.mail.legit.example": {"TXT": ["v=DMARC1; p=reject"]},
+        "legit.example": {"TXT": ["v=spf1 ip4:192.0.2.10 -all"]},
+    }
+    raw = MAIL.replace(b"a@legit.example>\r\nTo", b"a@mail.legit.example>\r\nTo")
+    verdict = judge(
+        raw,
+        world,
+        dmarc=DmarcStandard.RFC7489,
+        public_suffix=lambda name: ".".join(name.split(".")[-2:]),
+    )
+    assert (verdict.dmarc.result, verdict.dmarc.old_result) == (DmarcWord.PASS, DmarcWord.FAIL)
+
+
+def test_a_field_that_bears_our_id_below_the_border_is_called_forged():
+    raw = (
+        b"Return-Path: <a@legit.example>\r\nReceived: from mail.legit.example (mail.legit.example [192.0.2.10])\r\n"
+        b"\tby mx.r.example (Postfix) with ESMTP id 4X; Fri, 02 Jan 2026 10:04:05 +0000\r\n"
+        b"X-Filler: x\r\nReceived: from a (a [192.0.2.9]) by b.example with ESMTP; Fri, 02 Jan 2026 10:04:00 +0000\r\n"
+        b"Authentication-Results: mx.r.example; dkim=pass header.d=legit.example\r\n" + MAIL
+    )
+    verdict = judge(raw, envelope=Envelope(), trust_hosts=("mx.r.example",), trust_authserv_ids=("mx.r.example",))
+    assert codes(verdict)[AnomalyCode.FORGED_RESULTS] == "mx.r.example"
+    assert verdict.recorded[0].standing is RecordedStanding.FORGED
+    assert verdict.headers_removed == (verdict.recorded[0].index,)
 
 
 @settings(max_examples=60, deadline=None)

@@ -29,11 +29,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "suffixes": COMMON,
     "conclusion": COMMON,
     "config": COMMON | {"profiles", "suffixes"},
-    "questions": COMMON | {"checks.treewalk"},
-    "evaluate": COMMON | {"reading", "questions", "checks", "conclusion", "disposition"},
+    "evaluate": COMMON | {"reading", "checks", "conclusion", "verdict"},
+    "verdict": COMMON | {"reading", "checks", "conclusion"},
     "fronts": COMMON
-    | {"config", "evaluate", "explain", "lookup", "mailboxes", "questions", "reading", "render", "store"}
-    | {"disposition", "profiles", "version"},
+    | {"config", "disposition", "evaluate", "explain", "lookup", "mailboxes", "reading", "render", "store"}
+    | {"profiles", "version"},
 }
 # Front ends know each other only so far; cli imports a command when it is used.
 EVERY_FRONT = {"session", "console", "options", "output"}
@@ -62,8 +62,8 @@ PURE = {
     "conclusion",
     "disposition",
     "evaluate",
+    "verdict",
     "explain",
-    "questions",
     "render",
 }
 IMPURE = {

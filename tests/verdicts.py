@@ -346,7 +346,7 @@ _CHANGES: dict[ConclusionReason, Any] = {
                 DnsError(name=f"s2026._domainkey.{AUTHOR}", type="TXT", outcome=Outcome.TEMPORARY, cause=Cause.TIMEOUT),
             ),
         ),
-        anomalies=(Anomaly(AnomalyCode.DNS_ERROR, f"s2026._domainkey.{AUTHOR}"),),
+        anomalies=(Anomaly(AnomalyCode.EXISTENCE_UNKNOWN, AUTHOR),),
     ),
     R.NOT_RECORDED: lambda: _unproven(
         dkim=(signature(result=None, reason=Reason.NOT_RECORDED, key_bits=None),),

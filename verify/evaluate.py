@@ -8,22 +8,18 @@ through the libraries), and ``evaluate`` returns what all interrupted checks sti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from verify.checks.arc import check_arc
 from verify.checks.canonical import BodyHashes
-from verify.checks.compare import Findings, compare
-from verify.checks.coverage import read_coverage
-from verify.checks.diagnose import diagnose
 from verify.checks.dkim import check_signature, order_signatures, read_signature
 from verify.checks.dmarc import check_dmarc
 from verify.checks.iprev import check_iprev
-from verify.checks.spf import check_helo, check_mail_from, mail_from_domain, passes_everyone
-from verify.conclusion import Facts, conclude, recorded_domain, settled_dmarc
+from verify.checks.spf import check_helo, check_mail_from, mail_from_domain
+from verify.conclusion import recorded_domain
 from verify.grammar.names import domain_name, is_below
 from verify.model import (
     Anomaly,
@@ -38,9 +34,8 @@ from verify.model import (
     DkimCheck,
     DkimWord,
     DmarcResult,
+    DmarcStandard,
     DmarcWord,
-    DnsError,
-    DnsUse,
     Envelope,
     Field,
     Identifier,
@@ -53,41 +48,20 @@ from verify.model import (
     NotKnownYet,
     Origin,
     OriginSource,
-    Outcome,
-    Override,
-    PolicyWord,
     Question,
     Reason,
-    Recorded,
     Settings,
     SpfResult,
     SpfWord,
     Verdict,
     replace,
-    utc,
 )
 from verify.reading.author import read_author
 from verify.reading.origin import OriginFacts, read_origin
-from verify.reading.originating import proven_by
-from verify.reading.recorded import read_recorded, removable_fields
+from verify.reading.recorded import read_recorded
+from verify.verdict import Reading, Results, make_verdict
 
 T = TypeVar("T")
-
-_LATE = 7 * 86_400  # seconds; answers this much later than the receipt are "records later"
-
-
-class Reading(Struct, frozen=True, kw_only=True):
-    """What the message says before any answer is known."""
-
-    author: Author
-    anomalies: tuple[Anomaly, ...]
-    facts: OriginFacts
-    recorded: tuple[Recorded, ...]
-    judged_at: int
-    judged_at_source: JudgedAtSource
-    signatures: tuple[Field, ...]
-    untried: tuple[str, ...]
-    bodies: BodyHashes
 
 
 class Progress(Struct, kw_only=True):
@@ -197,6 +171,7 @@ def evaluate(
     helo = _helo(run, origin, settings)
     arc = run("arc", False, lambda ask: check_arc(message, ask, reading.judged_at, settings, reading.bodies))
     iprev = _iprev(run, origin, settings)
+    other = None if dmarc is None else _other_standard(run, author, identifiers, settings)
     override = None if arc is None or dmarc is None else _trusted_sealer(run, arc, author, identifiers, dmarc, settings)
     if run.interrupted:
         return run.needs()
@@ -204,7 +179,16 @@ def evaluate(
     assert dmarc is not None
     assert arc is not None
     assert iprev is not None
-    return _verdict(message, envelope, settings, progress, mail_from, helo, tried, dmarc, arc, iprev, override)
+    results = Results(
+        mail_from=mail_from,
+        helo=helo,
+        signatures=tuple(sorted(tried, key=lambda s: s.result.index)),
+        dmarc=dmarc if other is None else replace(dmarc, old_result=other.result),
+        sealed_dmarc=override,
+        arc=arc,
+        iprev=iprev,
+    )
+    return make_verdict(message, envelope, settings, reading, results, progress.used)
 
 
 # ---- reading ----
@@ -358,6 +342,16 @@ def _dkim_state(signature: DkimCheck) -> IdentifierState:
     return IdentifierState.NOT_PASS
 
 
+def _other_standard(
+    run: _Run, author: Author, identifiers: tuple[Identifier, ...], settings: Settings
+) -> DmarcResult | None:
+    """Under the old rules on request, what RFC 9989 says besides."""
+    if settings.dmarc is not DmarcStandard.RFC7489:
+        return None
+    today = replace(settings, dmarc=DmarcStandard.RFC9989)
+    return run("dmarc rfc9989", False, lambda ask: _dmarc(author, identifiers, ask, today))
+
+
 def _trusted_sealer(
     run: _Run,
     arc: ArcResult,
@@ -387,174 +381,3 @@ def _trusted_sealer(
         return None
     everything = tuple(dict.fromkeys((*identifiers, *reported)))
     return run("dmarc trusted-sealer", False, lambda ask: check_dmarc(author, everything, ask, settings))
-
-
-# ---- the verdict ----
-
-
-def _verdict(
-    message: Message,
-    envelope: Envelope,
-    settings: Settings,
-    progress: Progress,
-    mail_from: SpfResult,
-    helo: SpfResult | None,
-    tried: tuple[DkimCheck, ...],
-    dmarc: DmarcResult,
-    arc: ArcResult,
-    iprev: IprevResult,
-    override: DmarcResult | None,
-) -> Verdict:
-    reading = progress.reading
-    author, facts = reading.author, reading.facts
-    origin = facts.origin
-    signatures = tuple(sorted(tried, key=lambda s: s.result.index))
-    late_signatures, late_spf, late = _late(progress, signatures, origin, reading.judged_at)
-    basis = Facts(
-        fidelity=message.source.fidelity,
-        limits_hit=tuple(a.detail for a in reading.anomalies if a.code is AnomalyCode.LIMIT_HIT),
-        author=author,
-        origin=origin,
-        mail_from=mail_from,
-        signatures=signatures,
-        untried=reading.untried,
-        dmarc=dmarc,
-        recorded=reading.recorded,
-        date_vouched=not _date_unvouched(reading, settings),
-        late_signatures=late_signatures,
-        late_spf=late_spf,
-    )
-    conclusion, reason = conclude(basis)
-    dmarc_anomalies = dmarc.anomalies
-    dmarc = replace(settled_dmarc(basis, reason), anomalies=())
-    if override is not None and override.result is DmarcWord.PASS and dmarc.result is DmarcWord.FAIL:
-        dmarc = replace(dmarc, override=Override.TRUSTED_SEALER, disposition=PolicyWord.NONE)
-    fields = {field.index: field for field in message.fields}
-    known = _Known(progress)
-    signatures = tuple(
-        _explained(message, fields[s.result.index], s, _aligned(dmarc, s), known, settings) for s in signatures
-    )
-    vouched = reading.judged_at_source is not JudgedAtSource.NOW
-    coverage, coverage_anomalies = read_coverage(
-        message, signatures, judged_at=reading.judged_at if vouched else None, recipients=envelope.rcpt_to
-    )
-    spf = (mail_from,) if helo is None else (mail_from, helo)
-    findings = Findings(
-        origin=origin,
-        spf=spf,
-        dkim=signatures,
-        arc=arc,
-        iprev=iprev,
-        dmarc=dmarc,
-        fidelity=message.source.fidelity,
-        records_later=late,
-    )
-    anomalies = reading.anomalies + dmarc_anomalies + coverage_anomalies
-    if late:
-        anomalies += (Anomaly(AnomalyCode.RECORDS_LATER_THAN_MAIL),)
-    anomalies += tuple(Anomaly(AnomalyCode.SPF_PASS_ALL, r.domain or "") for r in spf if passes_everyone(r))
-    return Verdict(
-        source=message.source,
-        authserv_id=settings.authserv_id,
-        judged_at=_time(reading.judged_at),
-        judged_at_source=reading.judged_at_source,
-        conclusion=conclusion,
-        conclusion_reason=reason,
-        author=author,
-        origin=origin,
-        hops=facts.hops,
-        originating_ip=proven_by(facts.originating_ip, _signed(signatures)),
-        spf=spf,
-        dkim=tuple(s.result for s in signatures),
-        arc=arc,
-        iprev=iprev,
-        dmarc=dmarc,
-        recorded=compare(reading.recorded, findings),
-        coverage=coverage,
-        anomalies=tuple(dict.fromkeys(anomalies)),
-        dns=_dns_use(progress),
-        headers_removed=removable_fields(
-            message,
-            (settings.authserv_id, *settings.trust_authserv_ids),
-            peer_is_ours=False,
-            limits=settings.limits,
-        ),
-    )
-
-
-def _signed(signatures: Iterable[DkimCheck]) -> frozenset[int]:
-    """Header indexes that aligned passing signatures cover."""
-    counting = (s for s in signatures if s.result.result is DkimWord.PASS and s.result.aligned)
-    return frozenset(index for s in counting for index in s.covered)
-
-
-def _time(seconds: int) -> datetime:
-    time = utc(seconds)
-    assert time is not None, "the judging time is a date"
-    return time
-
-
-def _aligned(dmarc: DmarcResult, signature: DkimCheck) -> bool | None:
-    """Whether the signing domain aligns; None when that was not asked for."""
-    domain = signature.result.domain
-    for alignment in dmarc.aligned:
-        if alignment.method is Method.DKIM and alignment.identifier == domain:
-            return alignment.aligned
-    if domain is None or dmarc.author_domain is None:
-        return None
-    if domain == dmarc.author_domain:
-        return True
-    return None if any(i.domain == domain for i in dmarc.could_align) else False
-
-
-class _Known:
-    """The answers that the checks used, for a look back that may ask nothing new."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._answers = {q: a for used in progress.used.values() for q, a in used.items()}
-
-    def __call__(self, question: Question) -> Answer:
-        return self._answers.get(question) or Answer(question=question, outcome=Outcome.NOT_RECORDED)
-
-
-def _explained(
-    message: Message, field: Field, check: DkimCheck, aligned: bool | None, known: Ask, settings: Settings
-) -> DkimCheck:
-    """The signature with its alignment and, where it does not hold, what explains that."""
-    diagnoses = diagnose(message, field, check, known, settings.limits)
-    result = replace(check.result, aligned=aligned, diagnoses=diagnoses)
-    return replace(check, result=result)
-
-
-def _date_unvouched(reading: Reading, settings: Settings) -> bool:
-    return settings.at is AtMode.RECEIPT and reading.judged_at_source is JudgedAtSource.NOW
-
-
-def _late(
-    progress: Progress, signatures: tuple[DkimCheck, ...], origin: Origin, judged_at: int
-) -> tuple[frozenset[int], bool, bool]:
-    """Which answers are more than seven days later than a receipt that is at least likely."""
-    if origin.received_at is None or origin.confidence is Confidence.GUESS:
-        return frozenset(), False, False
-    latest = int(origin.received_at.timestamp()) + _LATE
-
-    def late(name: str) -> bool:
-        return any((a.observed_at or 0) > latest for a in progress.used.get(name, {}).values())
-
-    late_signatures = frozenset(s.result.index for s in signatures if late(f"dkim {s.result.index}"))
-    late_spf = late("spf mailfrom")
-    return late_signatures, late_spf, bool(late_signatures) or late_spf or late("dmarc")
-
-
-def _dns_use(progress: Progress) -> DnsUse:
-    answers: dict[Question, Answer] = {}
-    for used in progress.used.values():
-        answers.update(used)
-    asked = [a for a in answers.values() if a.outcome is not Outcome.NOT_RECORDED]
-    recorded = sum(a.recorded for a in asked)
-    errors = tuple(
-        DnsError(name=a.question.name, type=a.question.rdtype, outcome=a.outcome, cause=a.cause)
-        for a in sorted(answers.values(), key=lambda a: (a.question.name, a.question.rdtype))
-        if a.outcome in (Outcome.TEMPORARY, Outcome.NOT_RECORDED)
-    )
-    return DnsUse(questions=len(answers), live=len(asked) - recorded, recorded=recorded, errors=errors)

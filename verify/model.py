@@ -320,7 +320,6 @@ class AnomalyCode(StrEnum):
     ODD_FROM_SYNTAX = "odd-from-syntax"
     SENDER_DIFFERS = "sender-differs"
     REPLY_TO_DIFFERS = "reply-to-differs"
-    LOCAL_PART_UNPROVEN = "local-part-unproven"
     # origin and time
     ORIGIN_CONFLICT = "origin-conflict"
     BOUNDARY_INCOMPLETE = "boundary-incomplete"
@@ -330,7 +329,6 @@ class AnomalyCode(StrEnum):
     RECEIPT_DATE_UNUSABLE = "receipt-date-unusable"
     RECORDS_LATER_THAN_MAIL = "records-later-than-mail"
     HOP_NOT_ENCRYPTED = "hop-not-encrypted"
-    RECEIVED_GAP = "received-gap"
     # recorded results
     FORGED_RESULTS = "forged-results"
     RECORDED_DIFFERS = "recorded-differs"
@@ -342,7 +340,6 @@ class AnomalyCode(StrEnum):
     SEVERAL_POLICY_RECORDS = "several-policy-records"
     BROKEN_POLICY = "broken-policy"
     EXISTENCE_UNKNOWN = "existence-unknown"
-    DNS_ERROR = "dns-error"
     # signatures
     SIGNATURES_NOT_TRIED = "signatures-not-tried"
     WEAK_KEY = "weak-key"

@@ -1,0 +1,308 @@
+"""From what was read and what was checked to the one value that says it all.
+
+Decides nothing about a mechanism: it brings the results to the conclusion, sets them against what others recorded,
+and collects what is worth saying besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from verify.checks.canonical import BodyHashes
+from verify.checks.compare import Findings, compare
+from verify.checks.coverage import read_coverage
+from verify.checks.diagnose import diagnose
+from verify.checks.spf import passes_everyone
+from verify.conclusion import Facts, conclude, settled_dmarc
+from verify.grammar.names import is_below
+from verify.model import (
+    Anomaly,
+    AnomalyCode,
+    Answer,
+    ArcResult,
+    AtMode,
+    Author,
+    Comparison,
+    ConclusionReason,
+    Confidence,
+    DkimCheck,
+    DkimWord,
+    DmarcResult,
+    DmarcWord,
+    DnsError,
+    DnsUse,
+    Envelope,
+    Field,
+    Identity,
+    IprevResult,
+    JudgedAtSource,
+    Message,
+    Method,
+    Origin,
+    Outcome,
+    Override,
+    PolicyWord,
+    Question,
+    Reason,
+    Recorded,
+    RecordedStanding,
+    Settings,
+    SpfResult,
+    Verdict,
+    replace,
+    utc,
+)
+from verify.reading.origin import OriginFacts
+from verify.reading.originating import proven_by
+from verify.reading.recorded import removable_fields
+
+Used: TypeAlias = Mapping[str, Mapping[Question, Answer]]  # the answers that each check used, by the check's name
+
+_LATE = 7 * 86_400  # seconds; answers this much later than the receipt are "records later"
+_SKEW = 86_400  # seconds between t= and the receipt that are worth saying, ours
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What the message says before any answer is known."""
+
+    author: Author
+    anomalies: tuple[Anomaly, ...]
+    facts: OriginFacts
+    recorded: tuple[Recorded, ...]
+    judged_at: int
+    judged_at_source: JudgedAtSource
+    signatures: tuple[Field, ...]
+    untried: tuple[str, ...]
+    bodies: BodyHashes
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """What came of the checks.
+
+    ``signatures``: in header order.  ``sealed_dmarc``: DMARC with what trusted sealers report besides.
+    """
+
+    mail_from: SpfResult
+    helo: SpfResult | None
+    signatures: tuple[DkimCheck, ...]
+    dmarc: DmarcResult
+    sealed_dmarc: DmarcResult | None
+    arc: ArcResult
+    iprev: IprevResult
+
+
+def make_verdict(
+    message: Message, envelope: Envelope, settings: Settings, reading: Reading, results: Results, used: Used
+) -> Verdict:
+    """The verdict; every check has its result."""
+    origin, facts = reading.facts.origin, reading.facts
+    late_signatures, late_spf, late = _late(used, results.signatures, origin)
+    basis = Facts(
+        fidelity=message.source.fidelity,
+        limits_hit=tuple(a.detail for a in reading.anomalies if a.code is AnomalyCode.LIMIT_HIT),
+        author=reading.author,
+        origin=origin,
+        mail_from=results.mail_from,
+        signatures=results.signatures,
+        untried=reading.untried,
+        dmarc=results.dmarc,
+        recorded=reading.recorded,
+        date_vouched=not _date_unvouched(reading, settings),
+        late_signatures=late_signatures,
+        late_spf=late_spf,
+    )
+    conclusion, reason = conclude(basis)
+    dmarc = _dispose(replace(settled_dmarc(basis, reason), anomalies=()), results.sealed_dmarc)
+    signatures = _explained(message, results.signatures, dmarc, used, settings)
+    vouched = reading.judged_at_source is not JudgedAtSource.NOW
+    coverage, coverage_anomalies = read_coverage(
+        message, signatures, judged_at=reading.judged_at if vouched else None, recipients=envelope.rcpt_to
+    )
+    spf = (results.mail_from,) if results.helo is None else (results.mail_from, results.helo)
+    recorded = compare(
+        reading.recorded,
+        Findings(
+            origin=origin,
+            spf=spf,
+            dkim=signatures,
+            arc=results.arc,
+            iprev=results.iprev,
+            dmarc=dmarc,
+            fidelity=message.source.fidelity,
+            records_later=late,
+        ),
+    )
+    anomalies = (
+        *reading.anomalies,
+        *results.dmarc.anomalies,
+        *coverage_anomalies,
+        *_clock_anomalies(reading, signatures, late),
+        *_recorded_anomalies(recorded),
+        *_spf_anomalies(spf, reason),
+        *_library_anomalies(results),
+    )
+    return Verdict(
+        source=message.source,
+        authserv_id=settings.authserv_id,
+        judged_at=_time(reading.judged_at),
+        judged_at_source=reading.judged_at_source,
+        conclusion=conclusion,
+        conclusion_reason=reason,
+        author=reading.author,
+        origin=origin,
+        hops=facts.hops,
+        originating_ip=proven_by(facts.originating_ip, _signed(signatures)),
+        spf=spf,
+        dkim=tuple(s.result for s in signatures),
+        arc=results.arc,
+        iprev=results.iprev,
+        dmarc=dmarc,
+        recorded=recorded,
+        coverage=coverage,
+        anomalies=tuple(dict.fromkeys(anomalies)),
+        dns=_dns_use(used),
+        headers_removed=removable_fields(
+            message,
+            (settings.authserv_id, *settings.trust_authserv_ids),
+            peer_is_ours=False,
+            limits=settings.limits,
+        ),
+    )
+
+
+def _dispose(dmarc: DmarcResult, sealed: DmarcResult | None) -> DmarcResult:
+    """A trusted sealer's report changes what would be done, never the result (RFC 8617 7.2.1)."""
+    if sealed is not None and sealed.result is DmarcWord.PASS and dmarc.result is DmarcWord.FAIL:
+        return replace(dmarc, override=Override.TRUSTED_SEALER, disposition=PolicyWord.NONE)
+    return dmarc
+
+
+# ---- what is worth saying besides ----
+
+
+def _clock_anomalies(reading: Reading, signatures: tuple[DkimCheck, ...], late: bool) -> Iterable[Anomaly]:
+    if late:
+        yield Anomaly(AnomalyCode.RECORDS_LATER_THAN_MAIL)
+    received_at = reading.facts.origin.received_at
+    if received_at is None:
+        return
+    for signature in signatures:
+        signed_at = signature.result.signed_at
+        if signature.signature_holds and signed_at is not None:
+            seconds = int((received_at - signed_at).total_seconds())
+            if abs(seconds) > _SKEW:
+                yield Anomaly(AnomalyCode.SIGNING_TIME_SKEW, str(seconds))
+
+
+def _recorded_anomalies(recorded: Iterable[Recorded]) -> Iterable[Anomaly]:
+    for field in recorded:
+        if field.standing is RecordedStanding.FORGED:
+            yield Anomaly(AnomalyCode.FORGED_RESULTS, field.authserv_id or field.field)
+        if field.standing is RecordedStanding.TRUSTED and field.comparison is Comparison.DIFFERS:
+            yield Anomaly(AnomalyCode.RECORDED_DIFFERS, field.authserv_id or field.field)
+
+
+def _spf_anomalies(spf: Iterable[SpfResult], reason: ConclusionReason) -> Iterable[Anomaly]:
+    for result in spf:
+        if passes_everyone(result):
+            yield Anomaly(AnomalyCode.SPF_PASS_ALL, result.domain or "")
+        elif reason is ConclusionReason.SPF_ALIGNED and result.identity is Identity.MAILFROM:
+            kind, _, pool = (result.mechanism or "").lstrip("+").partition(":")
+            if kind.lower() == "include" and not is_below(pool.lower(), result.domain or ""):
+                yield Anomaly(AnomalyCode.SPF_SHARED_POOL, pool)
+
+
+def _library_anomalies(results: Results) -> Iterable[Anomaly]:
+    checks = (results.mail_from, results.helo, results.arc, *(s.result for s in results.signatures))
+    if any(check is not None and check.reason is Reason.LIBRARY_ERROR for check in checks):
+        yield Anomaly(AnomalyCode.LIBRARY_ERROR)
+
+
+# ---- signatures, times, DNS ----
+
+
+def _signed(signatures: Iterable[DkimCheck]) -> frozenset[int]:
+    """Header indexes that aligned passing signatures cover."""
+    counting = (s for s in signatures if s.result.result is DkimWord.PASS and s.result.aligned)
+    return frozenset(index for s in counting for index in s.covered)
+
+
+def _time(seconds: int) -> datetime:
+    time = utc(seconds)
+    assert time is not None, "the judging time is a date"
+    return time
+
+
+def _aligned(dmarc: DmarcResult, signature: DkimCheck) -> bool | None:
+    """Whether the signing domain aligns; None when that was not asked for."""
+    domain = signature.result.domain
+    for alignment in dmarc.aligned:
+        if alignment.method is Method.DKIM and alignment.identifier == domain:
+            return alignment.aligned
+    if domain is None or dmarc.author_domain is None:
+        return None
+    if domain == dmarc.author_domain:
+        return True
+    return None if any(i.domain == domain for i in dmarc.could_align) else False
+
+
+class _Known:
+    """The answers that the checks used, for a look back that may ask nothing new."""
+
+    def __init__(self, used: Used) -> None:
+        self._answers = _all(used)
+
+    def __call__(self, question: Question) -> Answer:
+        return self._answers.get(question) or Answer(question=question, outcome=Outcome.NOT_RECORDED)
+
+
+def _explained(
+    message: Message, signatures: Iterable[DkimCheck], dmarc: DmarcResult, used: Used, settings: Settings
+) -> tuple[DkimCheck, ...]:
+    """The signatures with their alignment and, where one does not hold, what explains that."""
+    known = _Known(used)
+    fields = {field.index: field for field in message.named(b"dkim-signature")}
+    explained = []
+    for check in signatures:
+        diagnoses = diagnose(message, fields[check.result.index], check, known, settings.limits)
+        result = replace(check.result, aligned=_aligned(dmarc, check), diagnoses=diagnoses)
+        explained.append(replace(check, result=result))
+    return tuple(explained)
+
+
+def _date_unvouched(reading: Reading, settings: Settings) -> bool:
+    return settings.at is AtMode.RECEIPT and reading.judged_at_source is JudgedAtSource.NOW
+
+
+def _late(used: Used, signatures: tuple[DkimCheck, ...], origin: Origin) -> tuple[frozenset[int], bool, bool]:
+    """Which answers are more than seven days later than a receipt that is at least likely."""
+    if origin.received_at is None or origin.confidence is Confidence.GUESS:
+        return frozenset(), False, False
+    latest = int(origin.received_at.timestamp()) + _LATE
+
+    def late(name: str) -> bool:
+        return any((a.observed_at or 0) > latest for a in used.get(name, {}).values())
+
+    late_signatures = frozenset(s.result.index for s in signatures if late(f"dkim {s.result.index}"))
+    late_spf = late("spf mailfrom")
+    return late_signatures, late_spf, bool(late_signatures) or late_spf or late("dmarc")
+
+
+def _all(used: Used) -> dict[Question, Answer]:
+    return {question: answer for answers in used.values() for question, answer in answers.items()}
+
+
+def _dns_use(used: Used) -> DnsUse:
+    answers = _all(used)
+    asked = [a for a in answers.values() if a.outcome is not Outcome.NOT_RECORDED]
+    recorded = sum(a.recorded for a in asked)
+    errors = tuple(
+        DnsError(name=a.question.name, type=a.question.rdtype, outcome=a.outcome, cause=a.cause)
+        for a in sorted(answers.values(), key=lambda a: (a.question.name, a.question.rdtype))
+        if a.outcome in (Outcome.TEMPORARY, Outcome.NOT_RECORDED)
+    )
+    return DnsUse(questions=len(answers), live=len(asked) - recorded, recorded=recorded, errors=errors)
