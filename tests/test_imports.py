@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Front ends know each other only so far; cli imports a command when it is used.
 EVERY_FRONT = {"session", "console", "options", "output"}
-FRONTS = {"milter": {"milter_wire"}, "cli": {"windows"}}
+FRONTS = {"filter": {"pipe"}, "milter": {"milter_wire"}, "cli": {"windows"}}
 
 # Library -> the modules that wrap it.  No one else knows it.
 WRAPPED_BY = {

@@ -74,6 +74,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dmarc: str = "rfc9989"
     allow_unsigned_octets: bool = False  # count a signature with l= although octets follow
     limits: Limits = Limits()
+    # mail that is handed on
+    on_error: str = "accept"  # what filter and milter do when judging fails: "accept" or "tempfail"
     # output
     format: str | None = None
     output: Texts = ()
@@ -260,6 +262,7 @@ def check_envelope(given: Envelope) -> Envelope:
         helo=None if given.helo is None else _smtp_text("helo", given.helo) or None,
         mail_from=None if given.mail_from is None else _path("mail-from", given.mail_from),
         rcpt_to=tuple(_path("rcpt-to", text) for text in given.rcpt_to),
+        in_session=given.in_session,
     )
 
 

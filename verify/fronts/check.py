@@ -10,7 +10,7 @@ import click
 from verify.grammar.visible import one_line
 
 from .console import Failure, Notes, Status, attempt, error, worst
-from .options import ABOUT_STATUSES, Command, configuration, judging_options, refused
+from .options import ABOUT_STATUSES, Command, configuration, judging_options, names_envelope, refused
 
 if TYPE_CHECKING:
     from verify.config import Config
@@ -38,7 +38,7 @@ def check(ctx: click.Context, /, files: tuple[str, ...], **_: Any) -> Status:
     from .output import open_sinks, refuse_input
 
     config = configuration(ctx)
-    if len(files) > 1 and _names_envelope(config):
+    if len(files) > 1 and names_envelope(config):
         raise Failure("--client-ip, --helo, --mail-from and --rcpt-to are for a single message")
     if files.count("-") > 1:
         raise Failure("standard input can be read only once")
@@ -59,10 +59,6 @@ def check(ctx: click.Context, /, files: tuple[str, ...], **_: Any) -> Status:
     if config.record is not None:
         notes.note(f"{one_line(config.record)}: answers recorded")
     return worst(statuses)
-
-
-def _names_envelope(config: Config) -> bool:
-    return any(value is not None for value in (config.client_ip, config.helo, config.mail_from)) or bool(config.rcpt_to)
 
 
 def _judge(ctx: click.Context, config: Config) -> Judge:

@@ -27,6 +27,7 @@ class Status(IntEnum):
     UNDETERMINED = 4
     INPUT = 5
     BUG = 70
+    TRY_AGAIN = 75
     INTERRUPTED = 130
     CLOSED_PIPE = 141
 

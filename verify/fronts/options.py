@@ -69,7 +69,7 @@ def _option(group: str, *names: str, **settings: Any) -> Callable[[F], F]:
     return click.option(*names, cls=GroupedOption, group=group, **settings)
 
 
-_JUDGING = (
+_ENVELOPE = (
     _option(ENVELOPE, "--client-ip", metavar="ADDR", help="Address that the message came from."),
     _option(ENVELOPE, "--helo", metavar="NAME", help="Name that the client gave in HELO or EHLO."),
     _option(ENVELOPE, "--mail-from", metavar="ADDRESS", help='Address in MAIL FROM; "<>" when it was empty.'),
@@ -80,6 +80,9 @@ _JUDGING = (
         multiple=True,
         help="Address in RCPT TO. Repeatable. All four are for a single message, and win over what its header says.",
     ),
+)
+
+_JUDGING = (
     _option(
         BOUNDARY,
         "--receiver",
@@ -148,7 +151,7 @@ _JUDGING = (
     _option(OUTPUT, "--authserv-id", metavar="ID", help="Id that we write in Authentication-Results. [localhost]"),
 )
 
-_SHOWING = (
+_SHOWN = (
     _option(OUTPUT, "--format", type=click.Choice(FORMATS), help="Format of the output. [text]"),
     _option(
         OUTPUT,
@@ -159,6 +162,9 @@ _SHOWING = (
         ".json, .jsonl, .hdr or .html.",
     ),
     _option(OUTPUT, "--color", type=click.Choice(("auto", "always", "never")), help="Colour in text. [auto]"),
+)
+
+_GENERAL = (
     _option(OUTPUT, "--verbose", "-v", is_flag=True, help="Show more: hops, evidence; the traceback of a bug."),
     _option(OUTPUT, "--quiet", "-q", is_flag=True, help="No notes on standard error, only errors."),
     _option(
@@ -180,12 +186,22 @@ def _apply(options: Sequence[Callable[[F], F]], function: F) -> F:
 
 def judging_options(function: F) -> F:
     """Options of every judging command (contract section 1)."""
-    return _apply(_JUDGING, showing_options(function))
+    return _apply((*_ENVELOPE, *_JUDGING), showing_options(function))
 
 
 def showing_options(function: F) -> F:
     """Options of every command that shows verdicts."""
-    return _apply(_SHOWING, function)
+    return _apply((*_SHOWN, *_GENERAL), function)
+
+
+def filtering_options(function: F) -> F:
+    """Options of a judging command that hands on mail instead of showing a verdict."""
+    return _apply((*_ENVELOPE, *_JUDGING, *_GENERAL), function)
+
+
+def serving_options(function: F) -> F:
+    """Options of a judging command whose envelope comes from an SMTP session."""
+    return _apply((*_JUDGING, *_GENERAL), function)
 
 
 def configuration(ctx: click.Context) -> Config:
@@ -204,6 +220,11 @@ def configuration(ctx: click.Context) -> Config:
         if name in Config.__struct_fields__ and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     return msgspec.structs.replace(config, **given)
+
+
+def names_envelope(config: Config) -> bool:
+    """The options or the configuration tell the envelope of a message."""
+    return any(value is not None for value in (config.client_ip, config.helo, config.mail_from)) or bool(config.rcpt_to)
 
 
 def refused(ctx: click.Context, problem: ConfigError) -> Failure:
