@@ -408,3 +408,19 @@ def test_a_line_of_100_000_characters_takes_linear_time(piece):
         return best
 
     assert seconds(100_000) < max(0.5, 30 * seconds(10_000))
+
+
+def test_names_in_utf_8_are_kept_whole():
+    read = hop(f"from voil\u00e0.example ([203.0.113.5]) by mx.r.example with UTF8SMTPS id 1{DATE}")
+    assert read.from_helo == "voil\u00e0.example"
+    read = hop(f"from [203.0.113.5] (helo=voil\u00e0.example) by mx.r.example with utf8esmtps (Exim 4.96) id 1{DATE}")
+    assert read.from_helo == "voil\u00e0.example"
+
+
+def test_a_client_certificate_does_not_make_a_client_authenticated():
+    read = hop(
+        f'from a (b [203.0.113.5]) (Client CN "authenticated user x", Issuer "account y with z") by mx.r.example '
+        f"(Postfix) with ESMTPS id 1{DATE}"
+    )
+    assert not read.authenticated
+    assert read.auth_user is None

@@ -14,42 +14,19 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from msgspec import Struct
-
 from verify.grammar import names
 from verify.grammar.dates import parse_date
 from verify.grammar.visible import escape
 from verify.model import Hop, Tls
+from verify.reading.tls import read_tls
+from verify.reading.tokens import TOKEN, Token, cut
 
-# Every alternative ends at a character that it does not hold, so that no attempt reads the same octets twice.
-_TOKEN = re.compile(
-    r"""[\s,]*+
-      (?:
-        (?P<word>[^\s()<>\[\];,"]++)
-      | (?P<literal>\[[^\[\]]*+\])
-      | (?P<angle><(?:[^<>"]|"(?:[^"<\\]|\\[^<])*+")*+>)
-      | (?P<end>;)
-      | (?P<open>\()
-      | (?P<quoted>"(?:[^"\\]|\\.)*+")
-      | (?P<junk>.)
-      )""",
-    re.VERBOSE | re.DOTALL,
-)
-_PAREN = re.compile(r"[()\\]")
 _CLAUSES = frozenset(("from", "by", "via", "with", "id", "for"))
 _HELO_COMMANDS = frozenset(("helo", "ehlo", "lhlo"))
 _NO_NAME = frozenset(("unknown", "nodnsquery"))
-_TLS_VERSION = re.compile(r"(?:^|[^A-Za-z0-9])(TLS|SSL)[_ -]?v?([1-3])(?:[._]([0-3]))?(?![0-9A-Za-z])", re.IGNORECASE)
-_CIPHER = re.compile(r"[A-Za-z0-9]{2,12}(?:[_-][A-Za-z0-9]{1,12}){1,9}\Z")
 _SENDMAIL = re.compile(r"(?:[A-Z]+-)?8\.\d+\.\d+|V8/")
 _HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
 _COMMENT_LOOKED_INTO = 4096  # octets; longer ones hold nothing of ours
-
-
-class _Token(Struct, frozen=True, gc=False):
-    kind: str  # word, comment, literal, angle, quoted, end
-    text: str  # without brackets, parentheses or quotes
-    glued: bool  # nothing stands between it and the token before
 
 
 def parse_received(value: bytes, index: int, field_index: int) -> Hop:
@@ -60,7 +37,7 @@ def parse_received(value: bytes, index: int, field_index: int) -> Hop:
     """
     octets = b" ".join(value.split())
     text = octets.decode("latin-1")
-    tokens, date_text = _cut(text)
+    tokens, date_text = cut(text)
     hop = _Clauses(tokens).read()
     return Hop(
         index=index,
@@ -140,76 +117,6 @@ def _shown(text: str | None) -> str | None:
 
 
 # ---------------------------------------------------------------------------------------------------
-# Words
-# ---------------------------------------------------------------------------------------------------
-
-
-def _cut(text: str) -> tuple[list[_Token], str]:
-    """The tokens of a field and the text of its date.
-
-    A comment that never ends reaches to the end of the field; the date then stands behind the last semicolon.
-    """
-    tokens: list[_Token] = []
-    position = 0
-    quotes = True
-    date_from = -1
-    match = _TOKEN.match
-    length = len(text)
-    while position < length:
-        found = match(text, position)
-        if found is None:
-            break
-        kind = found.lastgroup or "junk"
-        start, end = found.span(kind)
-        glued = start == position and bool(tokens)
-        position = start
-        if kind == "open":
-            close = _comment_end(text, end)
-            if close < 0:
-                tokens.append(_Token("comment", text[end:], glued))
-                break
-            tokens.append(_Token("comment", text[end : close - 1], glued))
-            end = close
-        elif kind == "word":
-            tokens.append(_Token("word", text[position:end], glued))
-        elif kind == "end":
-            date_from = end
-            tokens.append(_Token("end", ";", glued))
-        elif kind == "junk":
-            if text[position] == '"' and quotes:
-                quotes = False  # one quotation mark without a partner: so are all that follow
-        elif kind == "quoted" and not quotes:
-            end = position + 1
-        else:
-            tokens.append(_Token(kind, text[position + 1 : end - 1], glued))
-        position = end
-    if date_from < 0:
-        last = text.rfind(";")
-        return tokens, text[last + 1 :] if last >= 0 else ""
-    return tokens, text[date_from:]
-
-
-def _comment_end(text: str, position: int) -> int:
-    """The place behind the parenthesis that closes a comment; -1 when it never closes."""
-    depth = 1
-    search = _PAREN.search
-    while True:
-        found = search(text, position)
-        if found is None:
-            return -1
-        position = found.end()
-        char = found[0]
-        if char == "\\":
-            position += 1
-        elif char == "(":
-            depth += 1
-        else:
-            depth -= 1
-            if not depth:
-                return position
-
-
-# ---------------------------------------------------------------------------------------------------
 # Clauses
 # ---------------------------------------------------------------------------------------------------
 
@@ -217,7 +124,7 @@ def _comment_end(text: str, position: int) -> int:
 class _Clauses:
     """The clauses of one field, read from its tokens."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.helo: str | None = None
         self.name: str | None = None
@@ -243,11 +150,11 @@ class _Clauses:
         start = tokens[0]
         if start.kind == "comment" and start.text[:5].lower() == "from ":
             # A submission agent puts the whole clause in parentheses.
-            inner, _ = _cut(start.text)
+            inner, _ = cut(start.text)
             tokens = self.tokens = inner + tokens[1:]
         by = self._by_at = self._find_by()
         opened = tokens[0].kind == "word" and tokens[0].text.lower() == "from"
-        sender: list[_Token] = []
+        sender: list[Token] = []
         position = 0
         if opened:
             position = 1
@@ -388,7 +295,7 @@ class _Clauses:
             at = lower.find(key)
             if at < 0 or self.envelope_from is not None:
                 continue
-            found = _TOKEN.match(text, at + len(key))
+            found = TOKEN.match(text, at + len(key))
             if found is None:
                 continue
             if found.lastgroup == "angle":
@@ -410,8 +317,8 @@ class _Clauses:
             words = text[8:].split(None, 1)
             self.auth_user = words[0] if words else None
             self.authenticated = True
-        elif "authenticated user " in lower:
-            words = text[lower.index("authenticated user ") + 19 :].split(None, 1)
+        elif lower.startswith("squirrelmail authenticated user "):
+            words = text[32:].split(None, 1)
             self.auth_user = words[0] if words else None
             self.authenticated = True
         else:
@@ -421,24 +328,12 @@ class _Clauses:
                 self.authenticated = True
 
     def _tls(self, text: str) -> None:
-        if self.tls is not None and self.tls.version and self.tls.cipher:
-            return
-        lower = text.lower()
-        if "tls" not in lower and "ssl" not in lower and "cipher" not in lower and "encrypted" not in lower:
-            return
-        found = _TLS_VERSION.search(text)
-        version = f"{found[1].upper()}v{found[2]}.{found[3] or '0'}" if found else None
-        if version is not None and version.startswith("SSL"):
-            version = version[:-2]
-        cipher = _cipher(text)
-        if version is None and cipher is None:
-            return
-        old = self.tls or Tls(None, None)
-        self.tls = Tls(old.version or version, old.cipher or cipher)
+        if self.tls is None or self.tls.version is None or self.tls.cipher is None:
+            self.tls = read_tls(text, self.tls)
 
     # -- the client ---------------------------------------------------------------------------------
 
-    def _sender(self, tokens: list[_Token]) -> None:
+    def _sender(self, tokens: list[Token]) -> None:
         first = tokens[0] if tokens and tokens[0].kind != "comment" else None
         rest = tokens[1:] if first is not None else tokens
         claimed: str | None = None  # a claim introduced by words, outside any comment
@@ -474,7 +369,7 @@ class _Clauses:
         if kind in ("SMTPA", "SMTPSA", "ESMTPA", "ESMTPSA") or kind in _HTTP:
             self.authenticated = True
 
-    def _first_word(self, first: _Token) -> None:
+    def _first_word(self, first: Token) -> None:
         text = first.text
         literal = first.kind == "literal"
         shown = f"[{text}]" if literal else text
@@ -512,7 +407,8 @@ class _Clauses:
         self._remark(text)
         if lower.startswith(("auth", "envelope-", "squirrelmail ", "uid ")):
             return
-        for at, part in enumerate(words := text.split()):
+        words = [part for part in text.split(" ") if part]
+        for at, part in enumerate(words):
             key, equals, value = part.partition("=")
             if equals and key.lower() in ("helo", "ident", "port") and (at or not self.ip):
                 self._exim = True
@@ -624,24 +520,3 @@ def _client(text: str) -> str | None:
         if port.isdigit() and ("." in host or host.endswith("]")):
             ip = names.address(host)
     return None if ip is None else str(ip)
-
-
-def _cipher(text: str) -> str | None:
-    """The name of a cipher suite in a comment or a with clause."""
-    words = re.split(r"[\s,:=/()]+", text) if len(text) <= _COMMENT_LOOKED_INTO else ()
-    after = False
-    for word in words:
-        lower = word.lower()
-        if lower in ("cipher", "tls_cipher"):
-            after = True
-        elif after and not lower.startswith(("tls-1", "tlsv1", "tls1", "sslv")):
-            return None if lower == "other" else word
-        if "_" in word or "-" in word:
-            if lower.startswith(("tls-", "tlsv", "tls_cipher")) and not lower.startswith("tls_cipher_"):
-                continue
-            upper = word.upper()
-            if _CIPHER.match(word) and any(
-                mark in upper for mark in ("AES", "DES", "RC4", "CHACHA", "CAMELLIA", "GCM")
-            ):
-                return word
-    return None
