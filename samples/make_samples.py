@@ -10,11 +10,12 @@ packages installed.
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from collections.abc import Mapping
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import dkim as dkimpy
@@ -38,6 +39,7 @@ from verify.model import Answer, Cause, Question, Verdict  # noqa: E402
 from verify.reading.message import parse_message  # noqa: E402
 
 SENT = 1_767_348_245  # 2026-01-02T10:04:05Z, when all this mail was sent
+WEEKS = 7 * 86_400
 RECEIVER = "mx.receiver.example"
 SHOWN = [b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"content-type"]
 
@@ -176,23 +178,33 @@ def arrived(raw: bytes, helo: str, ip: str, mail_from: str, seconds: int = 5) ->
     return f"Return-Path: <{mail_from}>\r\n".encode() + hop(helo, ip, RECEIVER, seconds=seconds) + raw
 
 
+class Sample(NamedTuple):
+    """One sample: its octets, the options with which it shows its point, and when its answers were recorded."""
+
+    raw: bytes
+    options: Mapping[str, str | tuple[str, ...]]
+    recorded_at: int = SENT + 600
+
+
 ORDER = "Your order 4711 has left our house.\n\nThe shop\n"
 NEWS = "This month: three new tools for the garden.\n"
 
 
-def samples() -> dict[str, tuple[bytes, dict[str, Any]]]:
-    """Name -> octets and the options with which the sample shows its point."""
+def samples() -> dict[str, Sample]:
+    """Every sample by its name."""
     trusted = {"trust_host": RECEIVER}
     shop = signed(message("Shop <orders@shop.example>", "Your order", ORDER), "shop.example", "shop")
-    made: dict[str, tuple[bytes, dict[str, Any]]] = {}
+    made: dict[str, Sample] = {}
 
-    made["pass"] = (arrived(shop, "mail.shop.example", "192.0.2.10", "bounce@shop.example"), trusted)
+    made["pass"] = Sample(arrived(shop, "mail.shop.example", "192.0.2.10", "bounce@shop.example"), trusted)
     news = signed(message("Shop <news@shop.example>", "News", NEWS), "shop.example", "shop")
-    made["dkim-only"] = (arrived(news, "out9.courier.example", "198.51.100.9", "b42@bounces.courier.example"), trusted)
+    made["dkim-only"] = Sample(
+        arrived(news, "out9.courier.example", "198.51.100.9", "b42@bounces.courier.example"), trusted
+    )
     club = message("Club <office@club.example>", "Annual meeting", "We meet on Friday.\n")
-    made["spf-only"] = (arrived(club, "out.club.example", "192.0.2.20", "office@club.example"), trusted)
-    made["origin-inferred"] = (made["spf-only"][0], {})
-    made["forwarded"] = (
+    made["spf-only"] = Sample(arrived(club, "out.club.example", "192.0.2.20", "office@club.example"), trusted)
+    made["origin-inferred"] = Sample(made["spf-only"].raw, {})
+    made["forwarded"] = Sample(
         arrived(
             hop("mail.shop.example", "192.0.2.10", "mail.alumni.example", seconds=2) + shop,
             "mail.alumni.example",
@@ -201,16 +213,16 @@ def samples() -> dict[str, tuple[bytes, dict[str, Any]]]:
         ),
         trusted,
     )
-    made["list-arc"] = (_list_mail(), trusted)
+    made["list-arc"] = Sample(_list_mail(), trusted)
     trick = message('"ceo@bank.example" <ceo.bank@attacker.example>', "Urgent transfer", "Please pay at once.\n")
-    made["display-name"] = (
+    made["display-name"] = Sample(
         arrived(
             signed(trick, "attacker.example", "attacker"), "mail.attacker.example", "203.0.113.66", "x@attacker.example"
         ),
         trusted,
     )
     forged = message("Bank <service@bank.example>", "Your account is locked", "Log in at once.\n")
-    made["forged"] = (
+    made["forged"] = Sample(
         arrived(
             signed(forged, "attacker.example", "attacker"),
             "mail.attacker.example",
@@ -220,13 +232,13 @@ def samples() -> dict[str, tuple[bytes, dict[str, Any]]]:
         trusted,
     )
     garden = message("Gardener <g@garden.example>", "Tomatoes", "They are ripe.\n")
-    made["no-policy"] = (arrived(garden, "mail.garden.example", "192.0.2.40", "g@garden.example"), trusted)
+    made["no-policy"] = Sample(arrived(garden, "mail.garden.example", "192.0.2.40", "g@garden.example"), trusted)
     museum = signed(message("Museum <info@museum.example>", "Opening", "At six.\n"), "museum.example", "museum")
-    made["dns-trouble"] = (arrived(museum, "out9.courier.example", "198.51.100.9", "m@courier.example"), trusted)
+    made["dns-trouble"] = Sample(arrived(museum, "out9.courier.example", "198.51.100.9", "m@courier.example"), trusted)
     two = b"From: Bank <service@bank.example>\r\n" + signed(
         message("Attacker <x@attacker.example>", "Hello", "Hello.\n"), "attacker.example", "attacker"
     )
-    made["two-from"] = (arrived(two, "mail.attacker.example", "203.0.113.66", "x@attacker.example"), trusted)
+    made["two-from"] = Sample(arrived(two, "mail.attacker.example", "203.0.113.66", "x@attacker.example"), trusted)
     both = signed(
         signed(message("Shop <orders@shop.example>", "Your invoice", ORDER), "shop.example", "shop"),
         "shop.example",
@@ -234,8 +246,8 @@ def samples() -> dict[str, tuple[bytes, dict[str, Any]]]:
         "ed",
         "ed25519-sha256",
     )
-    made["ed25519"] = (arrived(both, "mail.shop.example", "192.0.2.10", "bounce@shop.example"), trusted)
-    made["bounce"] = (
+    made["ed25519"] = Sample(arrived(both, "mail.shop.example", "192.0.2.10", "bounce@shop.example"), trusted)
+    made["bounce"] = Sample(
         arrived(
             message("Mail Delivery System <mailer-daemon@out.club.example>", "Undelivered mail", "No such user.\n"),
             "out.club.example",
@@ -245,7 +257,7 @@ def samples() -> dict[str, tuple[bytes, dict[str, Any]]]:
         trusted,
     )
     own = message("User <user@receiver.example>", "Re: Annual meeting", "I will come.\n", to="office@club.example")
-    made["sent"] = (
+    made["sent"] = Sample(
         (
             "Received: from laptop.home.example (unknown [192.0.2.200])\r\n"
             "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))\r\n"
@@ -256,7 +268,128 @@ def samples() -> dict[str, tuple[bytes, dict[str, Any]]]:
         + own,
         trusted,
     )
+    made["gmail"] = Sample(
+        _gmail(news, "b42@bounces.courier.example", "out9.courier.example", "198.51.100.9", PASSED),
+        {"receiver": "gmail"},
+    )
+    made["gmail-auto"] = Sample(_gmail(club, "office@club.example", "out.club.example", "192.0.2.20", SPF_PASSED), {})
+    made["microsoft365"] = Sample(_microsoft365(), {"receiver": "microsoft365"}, SENT + 3 * WEEKS)
+    made["postfix-chain"] = Sample(
+        _postfix_chain(shop),
+        {"trust_host": "*.receiver.example", "trust_network": "192.0.2.96/29", "trust_authserv_id": RECEIVER},
+    )
     return made
+
+
+def _b(raw: bytes) -> str:
+    """The first eight characters of b= of the topmost signature, by which results name it (RFC 6008)."""
+    found = re.search(rb"[; \t\n]b=([^;]*)", raw)
+    assert found is not None
+    return b"".join(found[1].split())[:8].decode()
+
+
+PASSED = """\
+ dkim=pass header.i=@shop.example header.s=s1 header.b={b};
+ spf=pass (google.com: domain of {mail_from} designates {ip} as permitted sender) smtp.mailfrom={mail_from};
+ dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=shop.example
+"""
+SPF_PASSED = """\
+ spf=pass (google.com: domain of {mail_from} designates {ip} as permitted sender) smtp.mailfrom={mail_from};
+ dmarc=pass (p=QUARANTINE sp=QUARANTINE dis=NONE) header.from=club.example
+"""
+
+
+def _crlf(block: str) -> bytes:
+    return block.replace("\n", "\r\n").encode()
+
+
+def _gmail(raw: bytes, mail_from: str, helo: str, ip: str, results: str) -> bytes:
+    """As Gmail stores it: its results stand below the line that it wrote at the border."""
+    day = "Fri, 02 Jan 2026"
+    results = results.format(b=_b(raw) if b"DKIM-Signature" in raw else "", mail_from=mail_from, ip=ip)
+    block = f"""\
+Delivered-To: user@receiver.example
+Received: by 2002:a05:6402:1a2b:b0:5f0:1234:5678 with SMTP id ab12csp345678edb;
+        {day} 02:04:07 -0800 (PST)
+X-Received: by 2002:a17:907:9720:b0:b6d:5914:1234 with SMTP id jg32mr1234567ejc.40.1767348246;
+        {day} 02:04:06 -0800 (PST)
+Return-Path: <{mail_from}>
+Received: from {helo} ({helo}. [{ip}])
+        by mx.google.com with ESMTPS id a640c23a62f3a-b7.2026.01.02.02.04.06
+        for <user@receiver.example>
+        (version=TLS1_3 cipher=TLS_AES_256_GCM_SHA384 bits=256/256);
+        {day} 02:04:06 -0800 (PST)
+Received-SPF: pass (google.com: domain of {mail_from} designates {ip} as permitted sender)
+ client-ip={ip};
+Authentication-Results: mx.google.com;
+{results}"""
+    return _crlf(block) + raw
+
+
+def _microsoft365() -> bytes:
+    """As Microsoft 365 stores it; the key of the signature has been withdrawn when the answers are recorded."""
+    raw = signed(message("Shop <news@shop.example>", "Winter sale", NEWS), "shop.example", "shop", "s0")
+    day = "Fri, 2 Jan 2026"
+    block = f"""\
+Received: from DB9PR01MB0001.eurprd01.prod.exchangelabs.com (::1) by
+ AM9PR01MB0002.eurprd01.prod.exchangelabs.com with HTTPS; {day} 10:04:09 +0000
+Received: from AM6P194CA0052.EURP194.PROD.OUTLOOK.COM (2603:10a6:209:84::29) by
+ DB9PR01MB0001.eurprd01.prod.exchangelabs.com (2603:10a6:10:97::12) with Microsoft SMTP Server
+ (version=TLS1_2, cipher=TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384) id 15.20.6631.39; {day} 10:04:08 +0000
+Authentication-Results: spf=pass (sender IP is 198.51.100.9)
+ smtp.mailfrom=bounces.courier.example; dkim=pass (signature was verified)
+ header.d=shop.example;dmarc=pass action=none
+ header.from=shop.example;compauth=pass reason=100
+Received-SPF: Pass (protection.outlook.com: domain of bounces.courier.example
+ designates 198.51.100.9 as permitted sender) receiver=protection.outlook.com;
+ client-ip=198.51.100.9; helo=out9.courier.example; pr=C
+Received: from out9.courier.example (198.51.100.9) by
+ VI1EUR06FT019.mail.protection.outlook.com (10.13.7.161) with Microsoft SMTP Server
+ (version=TLS1_3, cipher=TLS_AES_256_GCM_SHA384) id 15.20.6631.42 via Frontend Transport;
+ {day} 10:04:07 +0000
+"""
+    tail = """\
+Return-Path: b42@bounces.courier.example
+X-MS-Exchange-Organization-AuthSource: VI1EUR06FT019.eop-eur06.prod.protection.outlook.com
+X-MS-Exchange-Organization-AuthAs: Anonymous
+X-Sender-IP: 198.51.100.9
+"""
+    head, _, text = raw.partition(b"\r\n\r\n")
+    return _crlf(block) + head + b"\r\n" + _crlf(tail) + b"\r\n" + text
+
+
+def _postfix_chain(raw: bytes) -> bytes:
+    """Through three hosts of the receiver's own; below the border the sender added results in the receiver's name."""
+    day = "Fri, 02 Jan 2026"
+    block = f"""\
+Return-Path: <bounce@shop.example>
+Received: from relay.receiver.example (relay.receiver.example [192.0.2.98])
+\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))
+\tby store.receiver.example (Postfix) with LMTPS id 4XyZ103
+\tfor <user@receiver.example>; {day} 10:04:13 +0000 (UTC)
+Received: from localhost (localhost [127.0.0.1])
+\tby relay.receiver.example (Postfix) with ESMTP id 4XyZ102
+\tfor <user@receiver.example>; {day} 10:04:12 +0000 (UTC)
+Received: from {RECEIVER} ({RECEIVER} [192.0.2.97])
+\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))
+\tby relay.receiver.example (Postfix) with ESMTPS id 4XyZ101
+\tfor <user@receiver.example>; {day} 10:04:11 +0000 (UTC)
+Authentication-Results: {RECEIVER};
+\tdmarc=pass (p=reject dis=none) header.from=shop.example
+Authentication-Results: {RECEIVER};
+\tspf=pass smtp.mailfrom=bounce@shop.example smtp.helo=mail.shop.example;
+\tdkim=pass (2048-bit key; unprotected) header.d=shop.example header.i=@shop.example
+\theader.a=rsa-sha256 header.s=s1 header.b={_b(raw)}
+Received: from mail.shop.example (mail.shop.example [192.0.2.10])
+\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))
+\tby {RECEIVER} (Postfix) with ESMTPS id 4XyZ100
+\tfor <user@receiver.example>; {day} 10:04:10 +0000 (UTC)
+Authentication-Results: {RECEIVER}; dkim=pass header.d=bank.example
+Received: from till.shop.example (unknown [198.51.100.77])
+\tby mail.shop.example (Postfix) with ESMTPSA id 4XyZ001
+\tfor <user@receiver.example>; {day} 10:04:05 +0000 (UTC)
+"""
+    return _crlf(block) + raw
 
 
 def _list_mail() -> bytes:
@@ -282,28 +415,38 @@ def _list_mail() -> bytes:
 # ---- recordings ----
 
 
-def recorded(raw: bytes, options: Mapping[str, Any], target: Path) -> Verdict:
+def recorded(sample: Sample, target: Path) -> Verdict:
     """Judge with the zone above and write down every answer that was used."""
-    settings = resolve(Config(**options))
-    world = Zone(zone(), ttl=3600, observed_at=SENT + 600)
+    config = Config(**sample.options)
+    now = sample.recorded_at
+    world = Zone(zone(), ttl=3600, observed_at=now)
     used: dict[Question, Answer] = {}
 
     def ask(question: Question) -> Answer:
         return used.setdefault(question, world.ask(question))
 
-    verdict = evaluate(parse_message(raw), envelope(Config(**options)), ask, SENT + 600, settings)
+    verdict = evaluate(parse_message(sample.raw), envelope(config), ask, now, resolve(config))
     assert isinstance(verdict, Verdict)
     with target.open("wb") as file:
-        RecordingWriter(file, recorded_at=SENT + 600, resolver="make_samples.py").write(used.values())
+        RecordingWriter(file, recorded_at=now, resolver="make_samples.py").write(used.values())
     return verdict
 
 
+def arguments(options: Mapping[str, str | tuple[str, ...]]) -> str:
+    """The options as they are written on a command line, one line; empty when there are none."""
+    words = [
+        f"--{name.replace('_', '-')} {value}"
+        for name, values in options.items()
+        for value in ((values,) if isinstance(values, str) else values)
+    ]
+    return " ".join(words) + "\n" if words else ""
+
+
 def main() -> None:
-    for name, (raw, options) in samples().items():
-        (HERE / f"{name}.eml").write_bytes(raw)
-        words = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in options.items())
-        (HERE / f"{name}.args").write_text(f"{words}\n" if words else "")
-        verdict = recorded(raw, options, HERE / f"{name}.dns.jsonl")
+    for name, sample in samples().items():
+        (HERE / f"{name}.eml").write_bytes(sample.raw)
+        (HERE / f"{name}.args").write_text(arguments(sample.options))
+        verdict = recorded(sample, HERE / f"{name}.dns.jsonl")
         print(f"{name:18}{verdict.conclusion}  {verdict.conclusion_reason}")
 
 

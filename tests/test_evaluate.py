@@ -186,7 +186,7 @@ def test_a_signature_left_out_by_the_limit_is_not_a_failure_when_it_could_align(
 def test_a_trusted_sealer_changes_the_disposition_and_not_the_result():
     from samples.make_samples import SENT, samples, zone
 
-    raw, _ = samples()["list-arc"]
+    raw = samples()["list-arc"].raw
     world = zone()
     trusted = judge(
         raw, world, Envelope(), now=SENT, trust_hosts=("mx.receiver.example",), trust_sealers=("lists.example",)

@@ -88,7 +88,7 @@ def test_every_signature_has_its_line_and_a_message_without_any_says_so() -> Non
 
 def test_a_check_that_could_not_be_run_is_not_shown_as_a_failure() -> None:
     shown = flat(verdict(dkim=(signature(result=None, reason=Reason.NOT_RECORDED),)))
-    assert "DKIM not run s2026._domainkey.shop.example: not checked: the recording" in shown
+    assert "DKIM not run s2026._domainkey.shop.example: not checked, because the DNS answer was neither" in shown
 
 
 def test_a_failing_signature_of_the_author_is_not_said_to_speak_for_the_author() -> None:
@@ -110,7 +110,7 @@ def test_only_verbose_text_has_the_hop_sheet_and_the_tables() -> None:
         "Hops, newest first",
         "DMARC tree walk",
         "ARC sets",
-        "Recorded by",
+        "Authentication-Results of mx.elsewhere.example",
         "What the author's domain signed",
     ):
         assert title in text(full(), verbose=True)
@@ -122,19 +122,19 @@ def test_the_hop_sheet_shows_standing_tls_login_delay_and_the_border() -> None:
     assert "0 ours TLSv1.3 - 2 s mx.receiver.example [198.51.100.1] by store.receiver.example with LMTP" in shown
     assert "1 border TLSv1.3 - 1 m 5 s out.shop.example [192.0.2.25]" in shown
     assert shown.index("1 border") < shown.index("-----") < shown.index("2 claimed clear desk -")
-    assert "Every trusted hop was encrypted." in shown
+    assert "Every trusted hop over a network was encrypted." in shown
 
 
 def test_recorded_results_stand_beside_ours() -> None:
     shown = flat(full(), verbose=True)
     assert "dkim=pass fail shop.example explained: this copy is not byte for byte" in shown
-    assert "Recorded by mx.elsewhere.example: anybody could have written it" in shown
+    assert "Authentication-Results of mx.elsewhere.example: anybody could have written it" in shown
 
 
 def test_what_anybody_could_have_written_is_kept_out_of_the_short_text() -> None:
     assert "mx.elsewhere.example" not in text(full())
     forged = verdict(recorded=(recorded(standing=RecordedStanding.FORGED),))
-    assert "Recorded forged mx.receiver.example" in flat(forged)
+    assert "Recorded forged Authentication-Results of mx.receiver.example" in flat(forged)
 
 
 def test_an_author_that_cannot_be_told_has_every_reading_and_policy_listed() -> None:

@@ -94,7 +94,7 @@ def _address_clause(verdict: Verdict) -> str:
     who = shown(verdict.origin.client_ip) if verdict.origin.client_ip else "the sending server"
     match spf.result:
         case SpfWord.PASS:
-            return f"{who} may send only for {domain}"
+            return f"{who} is allowed to send for {domain}, but that is another domain"
         case SpfWord.FAIL | SpfWord.SOFTFAIL:
             return f"{who} is not a server that {domain} allows to send"
         case SpfWord.NEUTRAL:
@@ -110,10 +110,10 @@ def _reason(reason: Reason | None) -> str:
 
 def _proved(verdict: Verdict) -> str:
     """What SPF and DKIM proved, for a message whose author has no policy."""
-    facts = [f"a signature by {name(one.domain)}" for one in verdict.dkim if one.result is DkimWord.PASS]
+    facts = [f"that {name(one.domain)} signed it" for one in verdict.dkim if one.result is DkimWord.PASS]
     spf = _mail_from(verdict)
     if spf is not None and spf.result is SpfWord.PASS and spf.reason is not Reason.ORIGIN_INFERRED:
-        facts.append(f"a server that {name(spf.domain)} allows to send")
+        facts.append(f"that it came from a server that {name(spf.domain)} allows to send")
     return (
         f"what is proved is {listed(facts)}" if facts else "neither a signature nor the sending server proves anything"
     )
@@ -192,7 +192,7 @@ def _not_aligned(verdict: Verdict) -> str:
     )
     policy = verdict.dmarc.applied_policy
     if policy in (PolicyWord.QUARANTINE, PolicyWord.REJECT):
-        words += f"; the domain {asks(policy)}"
+        words += f"; {_author(verdict)} {asks(policy)}"
     return words + "."
 
 
@@ -238,7 +238,7 @@ def _dns(verdict: Verdict) -> str:
 
 
 def _not_recorded(verdict: Verdict) -> str:
-    return _undetermined(verdict, "an answer that could have decided it is not in the recording")
+    return _undetermined(verdict, "an answer of the DNS that could have decided it was neither asked for nor recorded")
 
 
 def _origin_unknown(verdict: Verdict) -> str:
@@ -380,7 +380,7 @@ def _next_never_crossed(verdict: Verdict) -> str:
 
 
 def _next_records_later(verdict: Verdict) -> str:
-    step = "Judge it with answers from the time of receipt (--dns FILE)"
+    step = "Judge it with the DNS of the time of receipt, if somebody recorded it (--dns FILE)"
     if verdict.origin.source is OriginSource.INFERRED and verdict.origin.profile:
         step += f", or name the receiver whose results you believe: --receiver {shown(verdict.origin.profile, 40)}"
     return step + "."

@@ -82,9 +82,10 @@ def origin_why(origin: Origin, hops: Sequence[Hop] = ()) -> str:
     """Why the border is where it is, and how sure that is."""
     words = ORIGIN_REASONS[origin.reason]
     if origin.border is not None and origin.reason is not OriginReason.GIVEN:
-        words = f"hop {origin.border}: {words}"
+        where = f"hop {origin.border}"
         if 0 <= origin.border < len(hops) and (by := hops[origin.border].by):
-            words = f"{words}, by {shown(by, 80)}"
+            where += f", written by {shown(by, 80)}"
+        words = f"{where}: {words}"
     if origin.profile and origin.source is OriginSource.INFERRED:
         words += f"; the receiver looks like {shown(origin.profile, 40)}"
     elif origin.profile:
@@ -103,8 +104,8 @@ def encryption(origin: Origin) -> str:
     if origin.encrypted is None:
         return "Nothing trustworthy says whether the message travelled encrypted."
     if origin.encrypted:
-        return "Every trusted hop was encrypted."
-    return "Not every trusted hop was encrypted."
+        return "Every trusted hop over a network was encrypted."
+    return "Not every trusted hop over a network was encrypted."
 
 
 def fidelity(source: Source) -> str:
@@ -124,7 +125,7 @@ def spf_line(spf: SpfResult, client_ip: str | None = None) -> str:
     who = shown(client_ip) if client_ip else "the sending address"
     match spf.result:
         case None:
-            return f"not checked: {_because(spf.reason)}"
+            return f"not checked, because {_because(spf.reason)}"
         case SpfWord.PASS:
             words = f"allows {who}"
         case SpfWord.FAIL:
@@ -157,7 +158,7 @@ def dkim_line(dkim: DkimResult) -> str:
     """What came of one signature, and whether it speaks for the author."""
     match dkim.result:
         case None:
-            return f"not checked: {_because(dkim.reason)}"
+            return f"not checked, because {_because(dkim.reason)}"
         case DkimWord.PASS:
             words = "intact"
         case _:
@@ -200,7 +201,7 @@ def arc_line(arc: ArcResult) -> str:
     """What came of the ARC chain.  It never changes a result."""
     match arc.result:
         case None:
-            return f"not checked: {_because(arc.reason)}"
+            return f"not checked, because {_because(arc.reason)}"
         case ArcWord.NONE:
             return "no ARC chain"
         case ArcWord.FAIL:
@@ -218,7 +219,7 @@ def iprev_line(iprev: IprevResult, client_ip: str | None = None) -> str:
     who = shown(client_ip) if client_ip else "the address"
     match iprev.result:
         case None:
-            return f"not checked: {_because(iprev.reason)}"
+            return f"not checked, because {_because(iprev.reason)}"
         case IprevWord.PASS:
             return f"{who} is {listed((shown(item) for item in iprev.confirmed), 2)}"
         case IprevWord.FAIL if iprev.names:
@@ -235,7 +236,7 @@ def dmarc_line(dmarc: DmarcResult) -> str:
     """What DMARC found, and what the domain asks for."""
     match dmarc.result:
         case None:
-            words = f"not decided: {_because(dmarc.reason)}"
+            words = f"not decided, because {_because(dmarc.reason)}"
         case DmarcWord.PASS:
             methods = listed(f"{one.method.upper()} of {name(one.identifier)}" for one in dmarc.aligned if one.aligned)
             words = f"rests on {methods}" if methods else _because(dmarc.reason)

@@ -79,7 +79,7 @@ CONCLUSIONS: dict[Conclusion, str] = {
 
 # Each fits after "because" and after a dash.
 REASONS: dict[Reason, str] = {
-    Reason.NOT_RECORDED: "the recording in use does not hold the answer",
+    Reason.NOT_RECORDED: "the DNS answer was neither asked for nor recorded",
     Reason.NOT_CHECKABLE: "the original bytes are not there",
     Reason.NO_CLIENT_IP: "the address that the message came from is not known",
     Reason.NO_MAIL_FROM: "the envelope sender is not known",
@@ -192,9 +192,9 @@ ANOMALIES: dict[AnomalyCode, str] = {
     AnomalyCode.DATE_SKEW: "The Date field is far from the time of receipt",
     AnomalyCode.SIGNING_TIME_SKEW: "The time in a signature is far from the time of receipt",
     AnomalyCode.RECEIPT_DATE_UNUSABLE: "The time of receipt cannot be used, so another was taken",
-    AnomalyCode.RECORDS_LATER_THAN_MAIL: "The DNS answers are later than the message and may have changed since",
+    AnomalyCode.RECORDS_LATER_THAN_MAIL: "The DNS answers are later than the message; records may have changed since",
     AnomalyCode.HOP_NOT_ENCRYPTED: "A trusted hop was not encrypted",
-    AnomalyCode.FORGED_RESULTS: "A results field that bears our name did not come from us",
+    AnomalyCode.FORGED_RESULTS: "A results field that bears the receiver's name did not come from it",
     AnomalyCode.RECORDED_DIFFERS: "A receiver recorded another result than ours",
     AnomalyCode.SPF_PASS_ALL: "SPF passes for every address in the world, so it proves nothing",
     AnomalyCode.SPF_SHARED_POOL: "SPF passes for a pool of addresses that many customers share",
@@ -259,10 +259,10 @@ COMPARISON_REASONS: dict[ComparisonReason, str] = {
 
 ORIGIN_REASONS: dict[OriginReason, str] = {
     OriginReason.GIVEN: "given with the message by whoever started this check",
-    OriginReason.TRUSTED_HOST: "the first line written by a trusted host about a client that is not ours",
+    OriginReason.TRUSTED_HOST: "the first line of a trusted host about a client that is not trusted",
     OriginReason.TRUSTED_NETWORK: "the first client that lies outside the trusted networks",
-    OriginReason.PROFILE_BORDER_HOST: "the line was written by a border host of this receiver",
-    OriginReason.PROFILE_HOST: "the first line written by this receiver about a client that is not its own",
+    OriginReason.PROFILE_BORDER_HOST: "this is where the receiver takes in mail from outside",
+    OriginReason.PROFILE_HOST: "the first line of the receiver about a client that is not its own",
     OriginReason.FIRST_PUBLIC: "the topmost public address, for want of anything better",
     OriginReason.BORDER_INCOMPLETE: "the border line shows an inner address or a gateway that was not named",
     OriginReason.NEVER_CROSSED: "every hop is the receiver's own: the message never came in from outside",
@@ -304,7 +304,7 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.NODATA: "no such record",
     Outcome.NXDOMAIN: "no such name",
     Outcome.TEMPORARY: "no usable answer",
-    Outcome.NOT_RECORDED: "not in the recording",
+    Outcome.NOT_RECORDED: "not asked, not recorded",
 }
 
 CAUSES: dict[Cause, str] = {
@@ -331,7 +331,7 @@ RECORDED_STANDINGS: dict[RecordedStanding, str] = {
     RecordedStanding.TRUSTED: "written by a receiver that you trust",
     RecordedStanding.INFERRED: "probably written by the receiver",
     RecordedStanding.UNTRUSTED: "anybody could have written it",
-    RecordedStanding.FORGED: "bears our name, but did not come from us",
+    RecordedStanding.FORGED: "bears the receiver's name, but did not come from it",
 }
 
 PROOFS: dict[Proof, str] = {

@@ -122,7 +122,8 @@ def _spf_result(spf: ParsedReceivedSpf) -> RecordedResult:
     """In the words of RFC 8601.  A HELO result carries no ``smtp.mailfrom``, that nobody takes it for MAIL FROM's."""
     pairs = {
         "smtp.mailfrom": spf.envelope_from if spf.identity in (None, "mailfrom") else None,
-        "smtp.helo": spf.helo,
+        # HELO alone does not say that it was what was checked: Microsoft gives it beside a MAIL FROM that it leaves out
+        "smtp.helo": spf.helo if spf.identity is not None or spf.envelope_from is not None else None,
         "smtp.remote-ip": spf.client_ip,
     }
     method = "sender-id" if spf.identity == "pra" else "spf"

@@ -36,7 +36,7 @@ def tls(hop: Hop) -> str:
 
 def peer(hop: Hop) -> str:
     """Who handed the message over: the names in use and the address."""
-    names = list(dict.fromkeys(part for part in (hop.from_name, hop.from_helo) if part))
+    names = list(dict.fromkeys(part.rstrip(".") for part in (hop.from_name, hop.from_helo) if part))
     shown = " / ".join(names)
     if hop.from_ip and hop.from_helo != f"[{hop.from_ip}]":
         shown = f"{shown} [{hop.from_ip}]" if shown else f"[{hop.from_ip}]"

@@ -14,7 +14,7 @@ from unicodedata import combining, east_asian_width
 from verify import explain
 from verify.explain.words import RECORDED_STANDINGS, duration
 from verify.grammar.visible import terminal
-from verify.model import Conclusion, Identity, JudgedAtSource, RecordedStanding, Standing, Verdict
+from verify.model import Conclusion, Identity, JudgedAtSource, Recorded, RecordedStanding, Standing, Verdict
 from verify.render import parts
 
 _NARROWEST, _WIDEST = 60, 120  # columns; six columns of a table need sixty
@@ -39,7 +39,7 @@ _COLORS = {
 _JUDGED_AT = {
     JudgedAtSource.RECEIPT: "the time of receipt",
     JudgedAtSource.OPTION: "as asked",
-    JudgedAtSource.NOW: "now",
+    JudgedAtSource.NOW: "the time of this check",
 }
 Row: TypeAlias = tuple[str, str, str]  # label, result word, text
 
@@ -69,7 +69,7 @@ def _frame(verdict: Verdict) -> list[Row]:
     rows = [
         ("Message", "", f"{parts.place(source)} ({parts.octets(source.size)}, {explain.fidelity(source)})"),
         ("Reason", "", verdict.conclusion_reason.value),
-        ("Judged", "", f"at {parts.when(verdict.judged_at)}, {_JUDGED_AT[verdict.judged_at_source]}"),
+        ("Judged", "", f"at {parts.when(verdict.judged_at)}, {_judged_at(verdict)}"),
         ("Author", "", addresses),
     ]
     if author.problem is not None:
@@ -81,6 +81,13 @@ def _frame(verdict: Verdict) -> list[Row]:
         where += f", MAIL FROM {origin.mail_from or '<>'}"
     rows += [("Origin", "", where), ("", "", explain.origin_why(origin, verdict.hops))]
     return rows
+
+
+def _judged_at(verdict: Verdict) -> str:
+    """Where the time comes from; under a recording, now is the time at which it was made."""
+    if verdict.judged_at_source is JudgedAtSource.NOW and verdict.dns.recorded and not verdict.dns.live:
+        return "the time of the recording"
+    return _JUDGED_AT[verdict.judged_at_source]
 
 
 def _checks(verdict: Verdict) -> list[Row]:
@@ -111,7 +118,7 @@ def _checks(verdict: Verdict) -> list[Row]:
     rows += [("", "", explain.author_policy(policy)) for policy in verdict.dmarc.author_policies]
     for recorded in verdict.recorded:
         if recorded.standing is not RecordedStanding.UNTRUSTED and (how := explain.comparison(recorded)) is not None:
-            rows.append(("Recorded", recorded.standing.value, f"{recorded.authserv_id or recorded.field}: {how}"))
+            rows.append(("Recorded", recorded.standing.value, f"{_writer(recorded)}: {how[0].lower()}{how[1:]}"))
     return rows
 
 
@@ -121,7 +128,7 @@ def _details(paper: _Paper, verdict: Verdict) -> None:
         table = [(one.field, one.value, one.standing.value) for one in verdict.originating_ip]
         paper.table("Addresses that other fields name", ("field", "value", "standing"), table)
     for recorded in verdict.recorded:
-        title = f"Recorded by {recorded.authserv_id or 'an unnamed writer'}: {RECORDED_STANDINGS[recorded.standing]}"
+        title = f"{_writer(recorded)}: {RECORDED_STANDINGS[recorded.standing]}"
         results = [
             (f"{one.method}={one.result}", parts.ours(verdict, one), parts.about(one), explain.compared(one))
             for one in recorded.results
@@ -151,6 +158,11 @@ def _details(paper: _Paper, verdict: Verdict) -> None:
     dns = verdict.dns
     paper.section("DNS", f"{dns.questions} questions, {dns.live} asked live, {dns.recorded} from a recording")
     paper.bullets("", [explain.dns_error(error) for error in dns.errors])
+
+
+def _writer(recorded: Recorded) -> str:
+    """The field and whose name it bears."""
+    return f"{recorded.field} of {recorded.authserv_id}" if recorded.authserv_id else f"{recorded.field} without a name"
 
 
 def _hops(paper: _Paper, verdict: Verdict) -> None:
