@@ -111,6 +111,14 @@ def test_a_content_filter_on_the_machine_itself_is_no_border():
     assert facts.origin.encrypted is True
 
 
+def test_what_a_program_on_the_machine_itself_brought_in_does_not_make_foreign_lines_ours():
+    raw = received("localhost ([127.0.0.1])", "mx.r.example (Postfix)") + received(
+        "victim.example ([192.0.2.1])", "mx.other.example"
+    )
+    origin = read(raw + SENDER).origin
+    assert (origin.client_ip, origin.reason) == (None, OriginReason.NEVER_CROSSED)
+
+
 def test_lines_that_name_no_host_are_passed_over():
     raw = "Received: (qmail 123 invoked by uid 5); 2 Jan 2026 03:04:06 -0000\n" + received(MAIL, "mx.r.example")
     facts = read(raw + SENDER)
@@ -305,6 +313,13 @@ def test_auto_takes_no_name_that_anybody_has_for_a_providers(by):
 def test_auto_can_be_switched_off():
     raw = received("mail.s.example (mail.s.example. [203.0.113.5])", "mx.google.com")
     assert read(raw + SENDER, Settings(profiles=ALL, auto=False)).origin.profile is None
+
+
+def test_the_guess_stops_at_a_gateway_since_it_may_be_the_senders():
+    raw = received("mx0b-000.pphosted.com (mx0b-000.pphosted.com [148.163.150.1])", "mx.r.example") + received(
+        MAIL, "mx0b-000.pphosted.com (PPS)"
+    )
+    assert read(raw + SENDER, Settings(profiles=ALL)).origin.client_ip == "148.163.150.1"
 
 
 # -- MAIL FROM and HELO ---------------------------------------------------------------------------------

@@ -272,3 +272,35 @@ def test_yahoos_present_border_line_is_read():
     facts, _ = read(f"{top}{FIELDS}\ntext\n".encode(), NAMED["yahoo"])
     assert told(facts) == ("203.0.113.5", "mail.s.example", "b@s.example")
     assert facts.origin.encrypted is True
+
+
+def test_a_hop_between_microsofts_own_servers_is_no_border():
+    inner = (
+        "Received: from VI1EUR06FT019.eop-eur06.prod.protection.outlook.com (2603:10a6:208::1) by "
+        "AM6EUR05FT003.mail.protection.outlook.com (10.233.240.1) with Microsoft SMTP Server "
+        "(version=TLS1_3, cipher=TLS_AES_256_GCM_SHA384) id 15.20.6631.42; Fri, 02 Jan 2026 03:04:06 +0000\n"
+    )
+    receiver = RECEIVERS["microsoft365"]
+    facts, _ = read(f"{inner}{receiver.top}{FIELDS}{receiver.tail}\ntext\n".encode(), NAMED["microsoft365"])
+    assert (facts.origin.client_ip, facts.origin.border) == ("203.0.113.5", 3)
+
+
+def test_a_return_path_that_the_sender_wrote_as_microsoft_does_loses_against_the_recorded_domain():
+    receiver = RECEIVERS["microsoft365"]
+    forged = "Return-Path: a@bank.example\nX-MS-Exchange-Organization-AuthAs: Anonymous\n" + FIELDS
+    facts, _ = read(receiver.message(forged), NAMED["microsoft365"])
+    assert facts.origin.mail_from == "b@s.example"
+
+
+def test_an_inner_line_of_yahoo_without_an_address_is_no_border():
+    inner = "Received: from sonic.gate.mail.ne1.yahoo.com by atlas209.free.mail.ne1.yahoo.com with NNFMP; Fri, 02 Jan 2026 03:04:06 +0000\n"
+    facts, _ = read(f"{inner}{RECEIVERS['yahoo'].top}{FIELDS}\ntext\n".encode(), NAMED["yahoo"])
+    assert (facts.origin.client_ip, facts.origin.border) == ("203.0.113.5", 2)
+
+
+def test_a_second_field_below_gmails_own_fills_no_gap():
+    top = [line for line in RECEIVERS["gmail"].top.splitlines(True) if line.startswith(("Received", "Auth"))]
+    top[-1] = "Authentication-Results: mx.google.com; dkim=pass header.i=@s.example\n"
+    forged = "Authentication-Results: mx.google.com; spf=pass smtp.mailfrom=a@bank.example\n" + FIELDS
+    facts, _ = read(f"{''.join(top)}{forged}\ntext\n".encode(), NAMED["gmail"])
+    assert facts.origin.mail_from is None

@@ -76,7 +76,7 @@ def run_below(message: Message, border_index: int, receiver: Profile | None) -> 
             continue
         if field.key in wanted:
             del wanted[: wanted.index(field.key) + 1]
-        elif field.key not in signs or not wanted:
+        elif field.key not in signs:
             return
         yield field
 
