@@ -304,3 +304,14 @@ def test_a_second_field_below_gmails_own_fills_no_gap():
     forged = "Authentication-Results: mx.google.com; spf=pass smtp.mailfrom=a@bank.example\n" + FIELDS
     facts, _ = read(f"{''.join(top)}{forged}\ntext\n".encode(), NAMED["gmail"])
     assert facts.origin.mail_from is None
+
+
+@pytest.mark.parametrize("name", ["microsoft365", "yahoo"])
+def test_delivery_over_http_between_a_providers_own_servers_is_no_users(name):
+    facts, _ = read(RECEIVERS[name].message(), NAMED[name])
+    assert not any(hop.authenticated for hop in facts.hops)
+
+
+def test_webmail_is_a_users():
+    facts, _ = read((RECEIVERS["gmx"].sent + FIELDS + "\ntext\n").encode(), NAMED["gmx"])
+    assert facts.hops[0].authenticated

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from verify.grammar import names
 from verify.model import Confidence, Hop, Network, OriginReason, OriginSource, Profile
-from verify.reading.received import protocol
+from verify.reading.received import HTTP, protocol
 
 _PRIVATE = tuple(
     map(
@@ -34,9 +34,8 @@ _PRIVATE = tuple(
     )
 )
 _VERIFY_REVERSE_NAMES = frozenset(("postfix", "sendmail", "exim"))
-_HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
 _FETCHED = frozenset(("IMAP", "IMAPS", "POP3", "POP3S"))
-_LOCAL = _HTTP | _FETCHED | {"LOCAL", "LMTP", "LMTPA", "LMTPS", "LMTPSA", "MAPI"}
+_LOCAL = HTTP | _FETCHED | {"LOCAL", "LMTP", "LMTPA", "LMTPS", "LMTPSA", "MAPI"}
 
 
 class Border(Struct, frozen=True, kw_only=True):
@@ -162,7 +161,7 @@ class _Walk:
             return not self.is_inside(receiver, hop)
         if not hop.authenticated:
             return False
-        if protocol(hop.with_) in _HTTP and hop.auth_user is None:
+        if protocol(hop.with_) in HTTP and hop.auth_user is None:
             address = names.address(hop.from_ip or "")
             return address is not None and not _is_private(address) and not self.is_inside(receiver, hop)
         return True

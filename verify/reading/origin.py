@@ -36,7 +36,7 @@ from verify.model import (
 from verify.reading.border import Border, guess, walk, writer_on_top
 from verify.reading.evidence import Evidence, read_evidence, run_below
 from verify.reading.originating import read_originating
-from verify.reading.received import is_encrypted, is_local, parse_received
+from verify.reading.received import HTTP, is_encrypted, is_local, parse_received, protocol
 
 _DATE_SKEW = timedelta(days=1)  # between Date and the receipt, before it is worth saying
 _CLOCK_TOLERANCE = 60  # seconds that a clock may run backwards unreported
@@ -243,6 +243,7 @@ def _with_envelope(origin: Origin, border: Border, envelope: Envelope) -> tuple[
 def _judged(hops: Sequence[Hop], border: Border) -> tuple[Hop, ...]:
     """The hops with their standing and the delay since the hop below, as far as both dates are known."""
     ours = frozenset(border.ours)
+    last = hops[border.ours[-1]] if border.ours else None
     judged: list[Hop] = []
     for hop in hops:
         standing = (
@@ -250,7 +251,10 @@ def _judged(hops: Sequence[Hop], border: Border) -> tuple[Hop, ...]:
         )
         below = hops[hop.index + 1].date if hop.index + 1 < len(hops) else None
         delay = int((hop.date - below).total_seconds()) if hop.date is not None and below is not None else None
-        judged.append(replace(hop, standing=standing, delay_seconds=delay))
+        # Inside, HTTP carries mail from server to server; only a line that the walk stopped at shows a user.
+        passed = standing is Standing.OURS and not (last is hop and border.reason is OriginReason.AUTHENTICATED_CLIENT)
+        user = hop.authenticated and not (passed and hop.auth_user is None and protocol(hop.with_) in HTTP)
+        judged.append(replace(hop, standing=standing, delay_seconds=delay, authenticated=user))
     return tuple(judged)
 
 

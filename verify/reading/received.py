@@ -25,7 +25,7 @@ _CLAUSES = frozenset(("from", "by", "via", "with", "id", "for"))
 _HELO_COMMANDS = frozenset(("helo", "ehlo", "lhlo"))
 _NO_NAME = frozenset(("unknown", "nodnsquery"))
 _SENDMAIL = re.compile(r"(?:[A-Z]+-)?8\.\d+\.\d+|V8/")
-_HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
+HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
 _COMMENT_LOOKED_INTO = 4096  # octets; longer ones hold nothing of ours
 
 
@@ -111,7 +111,7 @@ def is_local(hop: Hop) -> bool:
 
 
 def _shown(text: str | None) -> str | None:
-    if text is None or text.isalnum():
+    if text is None or (text.isascii() and text.isprintable() and "\\" not in text):
         return text
     return escape(text.encode("latin-1"))
 
@@ -250,7 +250,7 @@ class _Clauses:
         if text:
             setattr(self, clause, text)
             self._tls(text)
-            if clause == "via" and protocol(text) in _HTTP:
+            if clause == "via" and protocol(text) in HTTP:
                 self.authenticated = True
         return position
 
@@ -366,7 +366,7 @@ class _Clauses:
             self.auth_user = self.auth_user or first.text  # a user of the machine itself
             if self.helo == first.text:
                 self.helo = None
-        if kind in ("SMTPA", "SMTPSA", "ESMTPA", "ESMTPSA") or kind in _HTTP:
+        if kind in ("SMTPA", "SMTPSA", "ESMTPA", "ESMTPSA") or kind in HTTP:
             self.authenticated = True
 
     def _first_word(self, first: Token) -> None:
@@ -383,7 +383,7 @@ class _Clauses:
                 self.name = self.name or text
             if self.dialect is None and not exim:
                 self.dialect = "qmail"
-        elif own is not None and self.ip is None and (exim or protocol(self.with_) in _HTTP or self.authenticated):
+        elif own is not None and self.ip is None and (exim or protocol(self.with_) in HTTP or self.authenticated):
             self.ip = own  # no other address: the one that the server saw
             self.helo = shown if exim else None
         else:
