@@ -61,6 +61,20 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dns_questions_other: int = 100  # of these, for what cannot change the conclusion
     dns_octets: int = 512 * 1024  # octets of answers that one message may cause, ours
     dns_rounds: int = 40  # rounds of questions for one message, ours
+    archive_members: int = 2_000_000  # members of one archive with all inside it, ours
+    archive_member_octets: int = 64 * 1024**3  # octets of one member unpacked (a mailbox in a Takeout), ours
+    archive_total_octets: int = 512 * 1024**3  # octets unpacked of one archive with all inside it, ours
+    archive_index_octets: int = 256 * 1024 * 1024  # octets of the directory of a zip archive, ours
+    archive_ratio: int = 200  # octets unpacked for each one packed, ours (deflate reaches 1032)
+    archive_ratio_from: int = 256 * 1024 * 1024  # octets unpacked before the ratio counts, ours
+    archive_depth: int = 6  # archives and compressions inside one another (a .tar.gz has two), ours
+    archive_name_octets: int = 1024  # octets of the name of a member, ours (file systems: 255 a part)
+    xz_memory: int = 256 * 1024 * 1024  # octets of memory that an xz stream may ask for, ours (xz -9: 65 MiB)
+    folder_depth: int = 100  # folders inside one another, ours
+    attached_messages: int = 50  # message/rfc822 parts of one message, ours
+    attached_depth: int = 5  # attached messages inside one another, ours
+    mime_parts: int = 2000  # parts looked at for attached messages, ours
+    mime_depth: int = 20  # multiparts inside one another, ours
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -280,6 +294,8 @@ class FidelityNote(StrEnum):
     EMLX_TRAILER_REMOVED = "emlx-trailer-removed"
     CHOSEN_BY_SIGNATURE = "chosen-by-signature"
     ATTACHED = "attached"
+    TRANSFER_ENCODING_UNDONE = "transfer-encoding-undone"
+    ATTACHMENTS_LEFT_OUT = "attachments-left-out"
 
 
 class Source(Struct, frozen=True, kw_only=True):

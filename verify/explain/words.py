@@ -297,6 +297,8 @@ FIDELITY_NOTES: dict[FidelityNote, str] = {
     FidelityNote.EMLX_TRAILER_REMOVED: "the data that the mail program added at the end was removed",
     FidelityNote.CHOSEN_BY_SIGNATURE: "of several ways to undo quoting, the one that a signature confirms was taken",
     FidelityNote.ATTACHED: "it was attached to another message",
+    FidelityNote.TRANSFER_ENCODING_UNDONE: "the attachment was encoded and has been decoded",
+    FidelityNote.ATTACHMENTS_LEFT_OUT: "the mail program keeps the attachments elsewhere, so the body is not whole",
 }
 
 OUTCOMES: dict[Outcome, str] = {

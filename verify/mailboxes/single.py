@@ -1,4 +1,4 @@
-"""A file that holds one message: ``.eml``, ``.emlx``, a message saved with its mbox line, standard input.
+"""A file that holds one message: ``.eml``, ``.emlx``, ``.msg``, a message saved with its mbox line, standard input.
 
 What a file is, its content decides, never its name.  Octets around the message are taken off and noted; the message
 itself is handed on as it is.  What holds no single message is refused with a word on what to do instead.
@@ -10,11 +10,16 @@ import re
 import stat
 import sys
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from verify.grammar.visible import escape, one_line
-from verify.model import FidelityNote, Limits, Source
+from verify.grammar.visible import one_line
+from verify.mailboxes import outlook
+from verify.mailboxes.items import visible
+from verify.mailboxes.kinds import ARCHIVES, HEAD, Kind, kind_of
+from verify.mailboxes.mbox import split
+from verify.model import Fidelity, FidelityNote, Limits, Source, replace
 from verify.reading.message import holds_message, parse_message
 
 
@@ -23,27 +28,18 @@ class NoMessage(Exception):
 
     def __init__(self, shown: str, problem: str) -> None:
         super().__init__(f"{shown}: {problem}")
+        self.problem = problem
 
 
-# What stands at the start of files that are not mail, and what they are.
-_MAGIC = (
-    (b"PK\x03\x04", "a zip archive"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ\0", "an xz file"),
-    (b"!BDN", "an Outlook data file"),
-)
-_TAR_MAGIC, _TAR_AT = b"ustar", 257
-_OUTLOOK_MESSAGE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BATCH = "judge it with `mailverdict batch`"
+
+NO_FIELD = "is not a message: it has no header field"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EMLX_COUNT = re.compile(rb"(\d{1,18})[ \t]*\r?\n")
+_PARTIAL = ".partial.emlx"  # how Apple Mail names a message whose attachments it keeps elsewhere
 _PROPERTY_LIST = re.compile(rb"\s*<\?xml ")  # what follows the message of that many octets
-# A second mbox separator: "From ", a time of day in the line, then a line that starts a header (RFC 4155 appendix A).
-_SEPARATOR = re.compile(rb"[\r\n]From ([^\r\n]*)(?:\r\n|\r|\n)[!-9;-~]+[ \t]*:")
-_TIME_OF_DAY = re.compile(rb"\d\d:\d\d")
+_FIELD = re.compile(rb"[!-9;-~]{1,998}[ \t]*:")  # how nearly every message starts
 
 
 def read_single(path: str, limits: Limits, stdin: BinaryIO | None = None) -> tuple[bytes, Source]:
@@ -59,10 +55,8 @@ def read_single(path: str, limits: Limits, stdin: BinaryIO | None = None) -> tup
         raise NoMessage(shown, f"cannot be read: {error.strerror or error}") from None
     except ValueError:  # a NUL in the path
         raise NoMessage(shown, "is not the name of a file") from None
-    source = Source(
-        path=escape(path.encode("utf-8", "surrogateescape")), sha256=sha256(octets).hexdigest(), size=len(octets)
-    )
-    return _unwrap(octets, source, shown, limits)
+    source = Source(path=visible(path), sha256=sha256(octets).hexdigest(), size=len(octets))
+    return unwrap(octets, source, shown, limits)
 
 
 def _read(path: str, shown: str, most: int, stdin: BinaryIO | None) -> bytes:
@@ -93,19 +87,25 @@ def _too_large(shown: str, most: int) -> NoMessage:
     return NoMessage(shown, f"is larger than {most} octets (limits.message-octets in the configuration)")
 
 
-def _unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[bytes, Source]:
-    """The message without what the file put around it."""
+def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[bytes, Source]:
+    """The message without what the file put around it.
+
+    ``source``: path and member, sha256 and size of the octets as found.  ``shown``: the name for a refusal.  Raises
+    ``NoMessage``.  A ``.msg`` without a header gives no octets, and a source that says so.
+    """
     if not octets:
         raise NoMessage(shown, "is empty")
-    for magic, kind in _MAGIC:
-        if octets.startswith(magic):
-            raise NoMessage(shown, f"is {kind}; {_BATCH}")
-    if octets.startswith(_TAR_MAGIC, _TAR_AT):
-        raise NoMessage(shown, f"is a tar archive; {_BATCH}")
-    if octets.startswith(_OUTLOOK_MESSAGE):
-        raise NoMessage(shown, "is an Outlook file, which holds no original message; save the mail as .eml")
+    kind = kind_of(octets[:HEAD])
+    if kind is Kind.OUTLOOK_MESSAGE:
+        try:
+            return outlook.read_message(octets, source)
+        except outlook.Unreadable as error:
+            raise NoMessage(shown, str(error)) from None
+    if kind is Kind.OUTLOOK_STORE or kind in ARCHIVES:
+        raise NoMessage(shown, f"is {kind}; {_BATCH}")
 
     notes: list[FidelityNote] = []
+    fidelity = source.fidelity
     if octets.startswith(_BYTE_ORDER_MARK):
         octets = octets[len(_BYTE_ORDER_MARK) :]
         notes.append(FidelityNote.BYTE_ORDER_MARK_REMOVED)
@@ -115,20 +115,18 @@ def _unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[
         if _PROPERTY_LIST.match(octets, end):
             octets = octets[count.end() : end]
             notes.append(FidelityNote.EMLX_TRAILER_REMOVED)
+            if (source.member or source.path or "").lower().endswith(_PARTIAL):
+                fidelity = Fidelity.PARTIAL
+                notes.append(FidelityNote.ATTACHMENTS_LEFT_OUT)
     if octets.startswith(b"From "):
-        if _is_mailbox(octets):
+        if next(islice(split(octets), 1, None), None) is not None:
             raise NoMessage(shown, f"is a mailbox of several messages; {_BATCH}")
         octets = _after_first_line(octets)
         notes.append(FidelityNote.FROM_LINE_REMOVED)
 
-    if not holds_message(parse_message(octets[: limits.header_octets], limits=limits)):
-        raise NoMessage(shown, "is not a message: it has no header field")
-    return octets, Source(path=source.path, sha256=source.sha256, size=source.size, fidelity_notes=tuple(notes))
-
-
-def _is_mailbox(octets: bytes) -> bool:
-    """True when a second message follows: a line of the body that only begins with ``From`` is none."""
-    return any(_TIME_OF_DAY.search(separator[1]) for separator in _SEPARATOR.finditer(octets))
+    if not _FIELD.match(octets) and not holds_message(parse_message(octets[: limits.header_octets], limits=limits)):
+        raise NoMessage(shown, NO_FIELD)
+    return octets, replace(source, fidelity=fidelity, fidelity_notes=(*source.fidelity_notes, *notes))
 
 
 def _after_first_line(octets: bytes) -> bytes:
