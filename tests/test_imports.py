@@ -21,10 +21,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reading": COMMON,
     "lookup": COMMON,
     "checks": COMMON,
-    "render": COMMON | {"explain"},
-    "explain": COMMON,
+    "render": COMMON | {"explain", "rollup"},
+    "explain": COMMON | {"rollup"},
     "disposition": COMMON,
-    "store": COMMON,
+    "rollup": COMMON,
+    "store": COMMON | {"rollup"},
     "profiles": COMMON,
     "suffixes": COMMON,
     "conclusion": COMMON,
@@ -32,12 +33,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": COMMON | {"reading", "checks", "conclusion", "verdict"},
     "verdict": COMMON | {"reading", "checks", "conclusion"},
     "fronts": COMMON
-    | {"config", "disposition", "evaluate", "explain", "lookup", "mailboxes", "reading", "render", "store"}
-    | {"profiles", "version"},
+    | {"config", "disposition", "evaluate", "explain", "lookup", "mailboxes", "reading", "render", "rollup"}
+    | {"profiles", "store", "version"},
 }
 # Front ends know each other only so far; cli imports a command when it is used.
-EVERY_FRONT = {"session", "console", "options", "output"}
-FRONTS = {"filter": {"pipe"}, "milter": {"milter_wire"}, "cli": {"windows"}}
+EVERY_FRONT = {"session", "console", "options", "output", "sinks"}
+FRONTS = {"filter": {"pipe"}, "milter": {"milter_wire"}, "cli": {"windows"}, "sinks": {"journal"}}
 
 # Library -> the modules that wrap it.  No one else knows it.
 WRAPPED_BY = {
@@ -65,6 +66,7 @@ PURE = {
     "verdict",
     "explain",
     "render",
+    "rollup",
 }
 IMPURE = {
     *("asyncio", "os", "pathlib", "random", "secrets", "shutil", "socket", "subprocess", "sys"),

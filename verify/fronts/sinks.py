@@ -1,0 +1,348 @@
+"""The outputs of a batch: several at once, each able to go on where a killed run left off."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from verify.grammar.visible import one_line
+from verify.model import Conclusion, ConclusionReason
+from verify.rollup import Judged, Tally
+from verify.store import OutputError, Store
+
+from .journal import Begin, Done, Journal, holds, write_all
+
+FORMATS = ("jsonl", "csv", "sqlite", "html")
+STDOUT = "-"
+SYNC_SECONDS = 3.0  # seconds of work that a power failure may cost; the end of the process costs none
+
+_JOURNAL = ".resume"  # after the name of the first output
+_STORE = ".store"  # after the name of a page that has no SQLite output to be drawn from
+
+
+class Output(NamedTuple):
+    """Where to, and one of ``FORMATS``.  ``-`` is standard output."""
+
+    path: str
+    form: str
+
+
+class Refused(Protocol):
+    """A source or member that could not be read, in visible text."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def member(self) -> str | None: ...
+    @property
+    def problem(self) -> str: ...
+
+
+class _Size(Struct, frozen=True):
+    size: int
+
+
+class _Head(Struct, frozen=True):
+    """The little of a verdict that is counted when nothing else is wanted of it."""
+
+    source: _Size
+    conclusion: Conclusion
+    conclusion_reason: ConclusionReason
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+_JUDGED = msgspec.json.Decoder(Judged)
+
+
+def _failed(path: str, error: OSError | ValueError) -> OutputError:
+    cause = error.strerror if isinstance(error, OSError) and error.strerror else "is not the name of a file"
+    return OutputError(f"{one_line(path)}: cannot be written: {cause}")
+
+
+class _File:
+    """One output that is appended to: a plain file, or a stream (a pipe, a device), which nothing can take back."""
+
+    def __init__(self, output: Output, *, again: bool) -> None:
+        self.path, self.form = output
+        self._stream = sys.stdout.buffer if self.path == STDOUT else self._open(again)
+        self.plain = self.path != STDOUT and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode)
+        self.size = 0
+        self._sum = 0
+
+    def _open(self, again: bool) -> BinaryIO:
+        try:
+            return Path(self.path).open("r+b" if again else "wb", buffering=0)
+        except (OSError, ValueError) as error:
+            raise _failed(self.path, error) from None
+
+    def write(self, octets: bytes) -> None:
+        try:
+            if self.plain:
+                write_all(self._stream, octets)
+            else:
+                self._stream.write(octets)
+                self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _failed(self.path, error) from None
+        self.size += len(octets)
+        self._sum = zlib.crc32(octets, self._sum)
+
+    def checksum(self) -> int:
+        """Of what was appended since the last call."""
+        found, self._sum = self._sum, 0
+        return found
+
+    def sync(self) -> None:
+        if self.plain:
+            os.fsync(self._stream.fileno())
+
+    def holds(self, start: int, end: int, checksum: int) -> bool:
+        return holds(self._stream, start, end, checksum)
+
+    def end(self) -> int:
+        return self._stream.seek(0, os.SEEK_END)
+
+    def cut(self, size: int) -> None:
+        self._stream.truncate(size)
+        self._stream.seek(size)
+        self.size = size
+
+    def close(self) -> None:
+        if self.path != STDOUT:
+            self._stream.close()
+
+
+class Sinks:
+    """All outputs of one run.  Made by ``open_sinks``.
+
+    ``tally``: what is in the outputs, earlier runs included.  ``complete``: an earlier run has finished them, and there
+    is nothing left to do.  Every method raises ``OutputError`` when an output cannot be written (a full disk); what is
+    in the outputs then can be continued with ``resume``.
+    """
+
+    def __init__(self, outputs: Sequence[Output], *, complete: bool = False) -> None:
+        self.outputs = tuple(outputs)
+        self.tally = Tally()
+        self.complete = complete
+        self._files: list[_File] = []
+        self._store: Store | None = None
+        self._journal: Journal | None = None
+        self._position = 0
+        self._synced = time.monotonic()
+
+    def committed(self) -> int:
+        """How many items of the input, in its order, are in every output and survive the end of the process."""
+        return self._position
+
+    def write(self, position: int, lines: Sequence[bytes], refused: Sequence[Refused] = ()) -> None:
+        """Add verdicts (JSON, no line end) and what could not be read.
+
+        ``position``: how many items of the input, in its order, are done once these are written; it never goes back.
+        """
+        tally = Tally(refused=len(refused))
+        judged: list[Judged] = []
+        if self._store is not None or any(one.form == "csv" for one in self._files):
+            judged = [_JUDGED.decode(line) for line in lines]
+            for whole in judged:
+                tally.count(whole.conclusion, whole.conclusion_reason, whole.source.size)
+        else:
+            for line in lines:
+                head = _HEAD.decode(line)
+                tally.count(head.conclusion, head.conclusion_reason, head.source.size)
+        for file in self._files:
+            if file.form == "csv":
+                from verify.render import table
+
+                file.write(table.rows(judged))
+            else:
+                file.write(b"".join(line + b"\n" for line in lines))
+        if self._journal is not None:
+            self._note(position, tally)
+        if self._store is not None:
+            known = [(one.path, one.member, one.problem) for one in refused]
+            self._store.add(position, list(zip(judged, lines, strict=True)), known)
+        self.tally.add(tally)
+        self._position = position
+
+    def _note(self, position: int, tally: Tally) -> None:
+        assert self._journal is not None
+        plain = [one for one in self._files if one.plain]
+        line = Done(
+            position=position,
+            sizes=tuple(one.size for one in plain),
+            sums=tuple(one.checksum() for one in plain),
+            tally=tally,
+        )
+        try:
+            self._journal.append(line)
+            if time.monotonic() - self._synced >= SYNC_SECONDS:
+                for one in plain:
+                    one.sync()
+                self._journal.sync()
+                self._synced = time.monotonic()
+        except OSError as error:
+            raise _failed(str(self._journal.path), error) from None
+
+    def close(self, finished: bool) -> None:
+        """``finished``: all of the input is done.  Else the outputs hold what is done so far and can be continued."""
+        try:
+            for file in self._files:
+                file.sync()
+                file.close()
+            if self._store is not None:
+                self._store.close()
+            if self._journal is not None:
+                self._journal.close()
+                if finished:
+                    self._journal.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _failed(error.filename or self.outputs[0].path, error) from None
+
+    def abandon(self) -> None:
+        """Let go of everything after an error, without another one."""
+        for file in self._files:
+            with suppress(OSError):
+                file.close()
+        if self._store is not None:
+            self._store.abandon()
+        if self._journal is not None:
+            with suppress(OSError):
+                self._journal.close()
+
+
+def open_sinks(
+    outputs: Sequence[Output], resume: bool = False, *, about: Mapping[str, str] | None = None, fingerprint: str = ""
+) -> Sinks:
+    """Open the outputs of a batch, over whatever stands there, or where an earlier run left off.
+
+    ``about``: run metadata for the ``run`` table and the page; plain text.  ``fingerprint``: stands for the input and
+    the options; ``resume`` is refused when it is another one.  With ``resume``, outputs that a killed run left are cut
+    back to what all of them hold, ``committed()`` items of the input; a run that left nothing is begun.  Raises
+    ``OutputError``.
+    """
+    for output in outputs:
+        if output.form == "sqlite" and output.path == STDOUT:
+            raise OutputError("sqlite cannot be written to standard output")
+    begin = Begin(outputs=tuple(outputs), fingerprint=fingerprint, about=dict(about or {}))
+    sinks = Sinks(outputs)
+    try:
+        path = _journal_path(outputs)
+        if resume:
+            if path is None or any(_is_stream(one.path) for one in outputs):
+                raise OutputError("only outputs that are files can be resumed; name them with --output")
+            if path.exists():
+                return _continue(sinks, begin, path)
+            there = [one.path for one in outputs if Path(one.path).exists()]
+            if len(there) == len(outputs):
+                return Sinks(outputs, complete=True)
+            if there:
+                raise OutputError(f"{one_line(there[0])}: stands there, and no run that could be resumed has left it")
+        return _begin(sinks, begin, path)
+    except (OSError, ValueError) as error:
+        sinks.abandon()
+        raise _failed(getattr(error, "filename", None) or outputs[0].path, error) from None
+    except OutputError:
+        sinks.abandon()
+        raise
+
+
+def _is_stream(path: str) -> bool:
+    """A pipe, a device, standard output: nothing that could be cut back."""
+    try:
+        return path == STDOUT or not stat.S_ISREG(Path(path).stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _journal_path(outputs: Sequence[Output]) -> Path | None:
+    """Beside the first output that is a file."""
+    return next((Path(one.path + _JOURNAL) for one in outputs if not _is_stream(one.path)), None)
+
+
+def _appended(outputs: Sequence[Output]) -> list[Output]:
+    return [one for one in outputs if one.form in ("jsonl", "csv")]
+
+
+def _store_path(outputs: Sequence[Output]) -> str | None:
+    return next((one.path for one in outputs if one.form == "sqlite"), None)
+
+
+def _begin(sinks: Sinks, begin: Begin, path: Path | None) -> Sinks:
+    if path is not None:
+        sinks._journal = Journal.create(path, begin)
+    for output in _appended(sinks.outputs):
+        sinks._files.append(_File(output, again=False))
+    if (store := _store_path(sinks.outputs)) is not None:
+        sinks._store = Store(store, fresh=True)
+        sinks._store.note(begin.about)
+    _write_headers(sinks)
+    return sinks
+
+
+def _write_headers(sinks: Sinks) -> None:
+    """The header row of a table, with a line in the journal of its own: nothing is done yet."""
+    for file in sinks._files:
+        if file.form == "csv" and file.size == 0:
+            from verify.render import table
+
+            file.write(table.header_row())
+    if sinks._journal is not None:
+        sinks._note(0, Tally())
+
+
+def _continue(sinks: Sinks, begin: Begin, path: Path) -> Sinks:
+    """Cut every output back to the last position that all of them hold, and go on from there."""
+    left = Journal.load(path)
+    if left is None:  # killed before anything was written
+        return _begin(sinks, begin, path)
+    was, writes, synced = left
+    if was.outputs != begin.outputs or was.fingerprint != begin.fingerprint:
+        raise OutputError(f"{one_line(str(path))}: left by a run with other sources, outputs or options")
+    store = _store_path(sinks.outputs)
+    if not writes or not all(Path(one.path).exists() for one in sinks.outputs if one.form != "html"):
+        return _begin(sinks, begin, path)
+    sinks._files = [_File(one, again=True) for one in _appended(sinks.outputs)]
+    count = _intact(sinks._files, writes, synced)
+    if store is not None:
+        sinks._store = Store(store, fresh=False)
+        while count and writes[count - 1].position > sinks._store.position:
+            count -= 1
+    if not count:  # not even a beginning is left whole
+        sinks.abandon()
+        return _begin(Sinks(sinks.outputs), begin, path)
+    kept = writes[:count]
+    sinks._position = kept[-1].position
+    if sinks._store is not None and sinks._store.position > sinks._position:
+        sinks._store.rewind(sinks._position)
+    for file, size in zip(sinks._files, kept[-1].sizes, strict=True):
+        file.cut(size)
+        file.sync()
+    for done in kept:
+        sinks.tally.add(done.tally)
+    sinks._journal = Journal.again(path, was, kept)
+    return sinks
+
+
+def _intact(files: Sequence[_File], writes: Sequence[Done], synced: int) -> int:
+    """How many of the writes are wholly in the files: what reached the disk, and after that as many as compare."""
+    ends = [file.end() for file in files]
+    while synced and any(end < size for end, size in zip(ends, writes[synced - 1].sizes, strict=True)):
+        synced -= 1  # somebody has shortened a file
+    for number in range(synced, len(writes)):
+        before = writes[number - 1].sizes if number else (0,) * len(files)
+        ranges = zip(files, before, writes[number].sizes, writes[number].sums, strict=True)
+        if not all(file.holds(start, end, checksum) for file, start, end, checksum in ranges):
+            return number
+    return len(writes)
