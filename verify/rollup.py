@@ -161,7 +161,9 @@ def breakage(judged: Judged) -> tuple[Breakage, str | None] | None:
     via = sealer or passed or (spf.domain if spf is not None else None)
     if any(one.reason is Reason.EXPIRED for one in own):
         return Breakage.EXPIRED, via
-    if judged.dmarc.override is Override.MAILING_LIST or any(one.diagnosis_code in _LIST_MARKS for one in own):
+    if judged.dmarc.override is Override.MAILING_LIST or any(
+        item.code in _LIST_MARKS for one in own for item in one.diagnoses
+    ):
         return Breakage.LIST, via
     if sealer is not None:
         return Breakage.FORWARDER, via
