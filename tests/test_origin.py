@@ -270,6 +270,19 @@ def test_a_fetching_program_below_the_border_does_not_shift_it():
         assert read(raw + SENDER, settings).origin.client_ip == "203.0.113.5"
 
 
+@pytest.mark.parametrize(
+    "top", [received("x", "mx.r.example"), "Received: by mx.r.example with SMTP id 1; 2 Jan 2026 03:04:05 +0000\n"]
+)
+def test_a_fetching_program_below_a_line_of_ours_without_an_address_does_not_either(top):
+    raw = (
+        top
+        + received("pop.r.example [192.0.2.7]", "home.example", "with POP3 (fetchmail-6.4.0)")
+        + received("victim.example (victim.example [192.0.2.1])", "mx.r.example (Postfix)")
+    )
+    assert read(raw + SENDER).origin.client_ip is None
+    assert read(raw.replace("mx.r.example", "mx.google.com") + SENDER, named("gmail")).origin.client_ip is None
+
+
 # -- auto -----------------------------------------------------------------------------------------------
 
 

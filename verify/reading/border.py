@@ -7,7 +7,7 @@ by its address, or by a reverse name that the program which wrote the line verif
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 
 from msgspec import Struct
@@ -74,7 +74,7 @@ class _Walk:
         ours: list[int] = []
         pending: list[int] = []  # lines that name no host: ours when the next one is
         host_is_ours = handed_on = False
-        fetched = _fetched(hops)
+        fetched = _fetched(hops, lambda hop: any(self.wrote(receiver, hop) for receiver in self.receivers))
         for position, hop in enumerate(hops):
             if position < fetched:
                 ours.append(hop.index)
@@ -254,14 +254,13 @@ def guess(hops: Sequence[Hop], profiles: Sequence[Profile]) -> Border:
 
 def writer_on_top(hops: Sequence[Hop], profiles: Sequence[Profile]) -> Profile | None:
     """The profile whose hosts wrote the topmost line; lines of a program that fetched the mail are passed over."""
-    for hop in hops[_fetched(hops) :]:
-        if _names_nobody(hop):
-            continue
-        for profile in profiles:
-            if bears_name(profile, hop):
-                return profile
-        return None
-    return None
+
+    def writer(hop: Hop) -> Profile | None:
+        return next((profile for profile in profiles if bears_name(profile, hop)), None)
+
+    start = _fetched(hops, lambda hop: writer(hop) is not None)
+    first = next((hop for hop in hops[start:] if not _names_nobody(hop)), None)
+    return writer(first) if first is not None else None
 
 
 def bears_name(receiver: Profile, hop: Hop) -> bool:
@@ -290,9 +289,14 @@ def is_border_line(receiver: Profile, hop: Hop) -> bool:
     return wanted in (hop.via or "").lower() or wanted in (hop.with_ or "").lower()
 
 
-def _fetched(hops: Sequence[Hop]) -> int:
-    """How many lines on top a program of the reader wrote that fetched the mail, and what it handed the mail to."""
+def _fetched(hops: Sequence[Hop], is_ours: Callable[[Hop], bool]) -> int:
+    """How many lines on top a program of the reader wrote that fetched the mail, and what it handed the mail to.
+
+    The first line of a receiver ends them: what stands below may be a sender's, a fetching program's line included.
+    """
     for position, hop in enumerate(hops):
+        if is_ours(hop):
+            return 0
         if hop.dialect == "fetchmail" or protocol(hop.with_) in _FETCHED:
             return position + 1
         address = names.address(hop.from_ip or "")
