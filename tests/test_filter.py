@@ -282,14 +282,16 @@ def test_check_and_filter_write_the_same_field(run: Any, sample: Path, capfdbina
     assert ran.field.replace(b"\r\n", b"\n") == field.replace(b"\r\n", b"\n")
 
 
-def test_a_broken_pipe_is_tried_again() -> None:
+def test_a_broken_pipe_is_tried_again_and_is_no_bug() -> None:
     command = [sys.executable, "-m", "verify", "filter", "--dns", "none", "--authserv-id", ID]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, env={**os.environ}
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env={**os.environ}
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.close()
         process.stdin.write(MESSAGE + b"x" * 1_000_000)
         process.stdin.close()
+        assert b"internal error" not in process.stderr.read()
         assert process.wait(20) == 75

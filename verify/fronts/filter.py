@@ -48,10 +48,10 @@ class _Delivering(Command):
         verbose = bool(ctx.params.get("verbose"))
         try:
             status = attempt(lambda: super(_Delivering, self).invoke(ctx), verbose=verbose)
+        except (ClosedPipe, BrokenPipeError, KeyboardInterrupt):
+            status = Status.INTERRUPTED
         except (click.ClickException, OSError) as failure:
             status = told(failure, verbose=verbose)
-        except (ClosedPipe, KeyboardInterrupt):
-            status = Status.INTERRUPTED
         return Status.AUTHENTICATED if status == 0 else Status.TRY_AGAIN
 
 
