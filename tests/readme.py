@@ -1,6 +1,6 @@
 """The README as something that can be run: its blocks, the commands in them, and what they print.
 
-    python -m tests.readme          # writes the output of every command into README.md anew
+    python -m tests.readme          # writes the output of every command and the table of limits into README.md anew
 
 A block ``console`` holds commands (``$ ...``, continued after a backslash) and what they print.  In the output a line
 ``...`` stands for any lines.  A block ``toml`` that begins with ``# NAME.toml`` is a file that later commands use.
@@ -17,6 +17,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
+
+from verify.model import Limits
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -157,6 +161,21 @@ def refreshed(text: str, shell: Shell) -> str:
     return _BLOCK.sub(block, text)
 
 
+def with_limits(text: str) -> str:
+    """The text with every limit and its default in the table; a new one is described as in the source."""
+    found = re.search(r"^\| `limits\.` key .*\n\| --- .*\n((?:\|.*\n)+)", text, re.M)
+    assert found is not None
+    known = dict(re.findall(r"^\| `([\w-]+)` \| \d+ \| (.*) \|$", found[1], re.M))
+    source = (ROOT / "verify" / "model.py").read_text("utf-8")
+    comments = dict(re.findall(r"^    (\w+): int = [^#\n]+  # (.*?)(?:, ours.*|, RFC .*)?$", source, re.M))
+    rows = [
+        f"| `{key}` | {value} | {known.get(key) or comments[name]} |\n"
+        for name, value in msgspec.structs.asdict(Limits()).items()
+        for key in [name.replace("_", "-")]
+    ]
+    return text[: found.start(1)] + "".join(rows) + text[found.end(1) :]
+
+
 def _head(block: str, first: str) -> str:
     """The command as it is written, its continuation lines included."""
     lines = block.splitlines()
@@ -169,7 +188,8 @@ def _head(block: str, first: str) -> str:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        README.write_text(refreshed(README.read_text("utf-8"), Shell(Path(folder) / "checkout")), "utf-8")
+        text = refreshed(README.read_text("utf-8"), Shell(Path(folder) / "checkout"))
+    README.write_text(with_limits(text), "utf-8")
 
 
 if __name__ == "__main__":
