@@ -256,6 +256,21 @@ def test_inside_lines_of_servers():
     assert (local.from_ip, local.from_helo, local.auth_user) == (None, None, "www-data")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from x (mail.s.example [192.0.2.10]) by mx.r.example (unknown [203.0.113.5]) by mx.r.example with ESMTP; {date}",
+        "from x (mail.s.example [192.0.2.10]) by mx.r.example; (unknown [203.0.113.5]) by mx.r.example with ESMTP; {date}",
+        "from x [192.0.2.10] by y (unknown [203.0.113.5]) by mx.r.example with ESMTP; {date}",
+        "from x by y (h [2001:db8::1]) by z ([203.0.113.5]) by mx.r.example with ESMTP; {date}",
+    ],
+)
+def test_a_name_that_brings_its_own_address_and_by_leaves_no_client_address(line):
+    assert parse_received(line.format(date="Fri, 02 Jan 2026 10:04:05 +0000").encode(), 0, 0).from_ip is None
+    honest = "from x (unknown [203.0.113.5]) by mx.r.example with ESMTP; Fri, 02 Jan 2026 10:04:05 +0000"
+    assert parse_received(honest.encode(), 0, 0).from_ip == "203.0.113.5"
+
+
 def test_the_first_word_after_from_is_a_name_whatever_it_is_and_only_the_last_by_is_the_servers():
     read = hop(f"from by (by.s.example [203.0.113.5]) by mx.r.example (Postfix) with ESMTP id 1{DATE}")
     assert (read.from_helo, read.by, read.from_ip) == ("by", "mx.r.example", "203.0.113.5")

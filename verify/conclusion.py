@@ -226,8 +226,10 @@ def _records_later(facts: Facts) -> bool:
 
 
 def _limit(facts: Facts) -> bool:
-    return any(_could_align(facts, domain, Method.DKIM) for domain in facts.untried) or any(
-        s.result.reason is Reason.LIMIT for s in _alignable(facts)
+    return (
+        any(_could_align(facts, domain, Method.DKIM) for domain in facts.untried)
+        or any(s.result.reason is Reason.LIMIT for s in _alignable(facts))
+        or (facts.mail_from.reason is Reason.LIMIT and _could_align(facts, facts.mail_from.domain, Method.SPF))
     )
 
 

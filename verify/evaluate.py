@@ -20,7 +20,7 @@ from verify.checks.dmarc import check_dmarc
 from verify.checks.iprev import check_iprev
 from verify.checks.spf import check_helo, check_mail_from, mail_from_domain
 from verify.conclusion import recorded_domain
-from verify.grammar.names import domain_name, is_below
+from verify.grammar.names import domain_name, is_below, split_mailbox
 from verify.model import (
     Anomaly,
     AnomalyCode,
@@ -56,7 +56,7 @@ from verify.model import (
     Verdict,
     replace,
 )
-from verify.reading.author import read_author
+from verify.reading.author import read_author, receiver_lookalikes
 from verify.reading.origin import OriginFacts, read_origin
 from verify.reading.recorded import read_recorded
 from verify.verdict import Reading, Results, make_verdict
@@ -196,6 +196,7 @@ def evaluate(
 
 def _read(message: Message, envelope: Envelope, now: int, settings: Settings) -> Reading:
     author, author_anomalies = read_author(message, settings.limits)
+    author_anomalies += tuple(receiver_lookalikes(message, author, _own_names(envelope, settings), settings.limits))
     facts = read_origin(message, envelope, settings)
     recorded = read_recorded(message, facts, settings)
     judged_at, source, time_anomalies = _judging_time(facts, now, settings)
@@ -216,6 +217,18 @@ def _read(message: Message, envelope: Envelope, now: int, settings: Settings) ->
         untried=untried,
         bodies=BodyHashes(message.body, settings.limits),
     )
+
+
+def _own_names(envelope: Envelope, settings: Settings) -> frozenset[str]:
+    """Names of the receiver: what it writes itself by, its hosts as configured, and the domains that it gets mail for."""
+    if settings.authserv_id == "localhost" and not settings.trust_hosts and not envelope.rcpt_to:
+        return frozenset()
+    texts = (
+        settings.authserv_id,
+        *(pattern.removeprefix("*.") for pattern in settings.trust_hosts),
+        *(split_mailbox(recipient)[1] for recipient in envelope.rcpt_to),
+    )
+    return frozenset(name for text in texts if (name := domain_name(text)) is not None and "." in name)
 
 
 def _at(message: Message, index: int) -> Field:

@@ -336,6 +336,7 @@ class AnomalyCode(StrEnum):
     ODD_FROM_SYNTAX = "odd-from-syntax"
     SENDER_DIFFERS = "sender-differs"
     REPLY_TO_DIFFERS = "reply-to-differs"
+    LOCAL_PART_UNPROVEN = "local-part-unproven"
     # origin and time
     ORIGIN_CONFLICT = "origin-conflict"
     BOUNDARY_INCOMPLETE = "boundary-incomplete"

@@ -16,9 +16,10 @@ from verify.checks.canonical import BodyHashes
 from verify.checks.compare import Findings, compare
 from verify.checks.coverage import read_coverage
 from verify.checks.diagnose import diagnose
+from verify.checks.reached import limits_reached
 from verify.checks.spf import passes_everyone
 from verify.conclusion import Facts, conclude, settled_dmarc
-from verify.grammar.names import is_below
+from verify.grammar.names import domain_name, is_below, split_mailbox
 from verify.model import (
     Anomaly,
     AnomalyCode,
@@ -40,6 +41,7 @@ from verify.model import (
     Identity,
     IprevResult,
     JudgedAtSource,
+    Limits,
     Message,
     Method,
     Origin,
@@ -143,7 +145,9 @@ def make_verdict(
         *_clock_anomalies(reading, signatures, late),
         *_recorded_anomalies(recorded),
         *_spf_anomalies(spf, reason),
+        *_local_part_anomalies(reading.author, origin, signatures, reason),
         *_library_anomalies(results),
+        *_limit_anomalies(results, used, settings.limits),
     )
     return Verdict(
         source=message.source,
@@ -214,6 +218,29 @@ def _spf_anomalies(spf: Iterable[SpfResult], reason: ConclusionReason) -> Iterab
             kind, _, pool = (result.mechanism or "").lstrip("+").partition(":")
             if kind.lower() == "include" and not is_below(pool.lower(), result.domain or ""):
                 yield Anomaly(AnomalyCode.SPF_SHARED_POOL, pool)
+
+
+def _local_part_anomalies(
+    author: Author, origin: Origin, signatures: Iterable[DkimCheck], reason: ConclusionReason
+) -> Iterable[Anomaly]:
+    """What passed names another user of the domain than From does: the domain alone is proven."""
+    named: set[str] = set()
+    if reason is ConclusionReason.DKIM_ALIGNED:
+        named = {s.result.auid or "" for s in signatures if s.result.result is DkimWord.PASS and s.result.aligned}
+    elif reason is ConclusionReason.SPF_ALIGNED and origin.mail_from:
+        local, domain = split_mailbox(origin.mail_from)
+        if domain_name(domain) == author.domain:  # bounces go to a domain of their own, or to no one person
+            named = {f"{local}@{domain}"}
+    others = {split_mailbox(address)[0].lower() for address in named} - {""}
+    for mailbox in author.addresses:
+        if others and split_mailbox(mailbox.address)[0].lower() not in others:
+            yield Anomaly(AnomalyCode.LOCAL_PART_UNPROVEN, mailbox.address)
+
+
+def _limit_anomalies(results: Results, used: Used, limits: Limits) -> Iterable[Anomaly]:
+    spf = (results.mail_from,) if results.helo is None else (results.mail_from, results.helo)
+    names = limits_reached(spf, results.signatures, results.arc, results.iprev, _all(used).values(), limits)
+    return (Anomaly(AnomalyCode.LIMIT_HIT, name) for name in dict.fromkeys(names))
 
 
 def _library_anomalies(results: Results) -> Iterable[Anomaly]:

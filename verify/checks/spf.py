@@ -440,7 +440,7 @@ class _Query(pyspf.query):  # type: ignore[misc]
         if first:
             self.record = escape(records[0], self.limits.spf_record_octets)
         if len(records[0]) > self.limits.spf_record_octets:
-            self._permerror(Reason.LIMIT)
+            raise _NotRun(Reason.LIMIT)
         return records[0]
 
     def dns(self, name: str, qtype: str, cnames: object = None, ignore_void: bool = False) -> list[Any]:

@@ -186,6 +186,7 @@ ANOMALIES: dict[AnomalyCode, str] = {
     AnomalyCode.ODD_FROM_SYNTAX: "From is written in an unusual way; every reading gives the same author",
     AnomalyCode.SENDER_DIFFERS: "The Sender field names another domain than From",
     AnomalyCode.REPLY_TO_DIFFERS: "Replies would go to another domain than the author's",
+    AnomalyCode.LOCAL_PART_UNPROVEN: "What passed names another user; only the domain of the author is proven",
     AnomalyCode.ORIGIN_CONFLICT: "What the receiver recorded contradicts the line at the border",
     AnomalyCode.BOUNDARY_INCOMPLETE: "The border line shows an inner address or a gateway, not the sender's server",
     AnomalyCode.CLOCK_BACKWARDS: "A clock ran backwards between two hops",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from itertools import islice, pairwise
 
-from verify.grammar.names import is_below, u_labels
+from verify.grammar.encoded_words import decode_words
+from verify.grammar.names import domain_name, is_below, u_labels
 from verify.grammar.visible import escape
 from verify.model import Anomaly, AnomalyCode, Author, Limits, Mailbox, Message, Reading, Reason
 from verify.reading.addresses import AddressField, How, read_addresses
@@ -21,6 +22,7 @@ _CACHED_OCTETS = 1000  # values up to this size are remembered
 _DAMAGED_FROM = re.compile(rb"[^!-9;-~]*f[^!-9;-~]*r[^!-9;-~]*o[^!-9;-~]*m[^!-9;-~]*:", re.IGNORECASE)
 _BARE_CR_FROM = re.compile(rb"\r(?!\n)from[ \t]*:([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
+_HOST_IN_NAME = re.compile(r"(?<![\w.@-])[\w-]++(?:\.[\w-]++)++(?!@)")
 _AROUND_ADDRESS = re.compile(r"[\s<>()\[\],;:\"'/\\]")
 _HIDDEN = {"Cc", "Cf", "Zl", "Zp"}  # controls, bidirectional and zero-width characters
 _SCRIPTS_TOGETHER = ({"CJK", "HIRAGANA", "KATAKANA", "LATIN"}, {"CJK", "HANGUL", "LATIN"}, {"CJK", "BOPOMOFO", "LATIN"})
@@ -114,6 +116,28 @@ def _read(value: bytes, limits: Limits) -> AddressField:
 
 
 _remembered = lru_cache(maxsize=8192)(read_addresses)
+
+
+def receiver_lookalikes(message: Message, author: Author, own: Collection[str], limits: Limits) -> Iterable[Anomaly]:
+    """Host names in the display name that are the receiver's own, though the author is not of it.
+
+    ``own``: names of the receiver's hosts and mail domains, in A-labels.  What lies below one of these is meant too,
+    and the domain that one of its hosts lies in.
+    """
+    domain = author.domain
+    if not own or (domain is not None and any(is_below(domain, name) for name in own)):
+        return
+    above = {name.partition(".")[2] for name in own if name.count(".") > 1}
+    found: dict[str, None] = {}
+    for field in message.named(b"from")[: limits.author_readings]:
+        text = decode_words(field.value[: limits.line_octets].decode("utf-8", "surrogateescape"))
+        for word in _HOST_IN_NAME.findall(unicodedata.normalize("NFKC", text)):
+            host = domain_name(word)
+            if host is None or (domain is not None and is_below(host, domain)):
+                continue
+            if host in above or any(is_below(host, each) for each in own):
+                found[host] = None
+    yield from (Anomaly(AnomalyCode.DISPLAY_NAME_RECEIVER, host) for host in found)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from verify.reading.tokens import TOKEN, Token, cut
 _CLAUSES = frozenset(("from", "by", "via", "with", "id", "for"))
 _HELO_COMMANDS = frozenset(("helo", "ehlo", "lhlo"))
 _NO_NAME = frozenset(("unknown", "nodnsquery"))
+_ADDRESS = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{2,40}")
 _SENDMAIL = re.compile(r"(?:[A-Z]+-)?8\.\d+\.\d+|V8/")
 HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
 _COMMENT_LOOKED_INTO = 4096  # octets; longer ones hold nothing of ours
@@ -175,7 +176,22 @@ class _Clauses:
         self._dialect()
         if opened:
             self._sender(sender)
+        if self._written_twice():
+            self.ip = None
         return self
+
+    def _written_twice(self) -> bool:
+        """Several addresses around several ``by``, or a ``by`` behind a semicolon: which of them the server wrote
+        cannot be told from what a client put into its name, so that there is no client address.
+        """
+        places = [at for at, each in enumerate(self.tokens) if each.kind == "word" and each.text.lower() == "by"]
+        places = [at for at in places if at != 1 and not self._glued(at)] if len(places) > 1 else []
+        if len(places) < 2:
+            return False
+        before = self.tokens[: places[-1]]
+        if any(each.kind == "end" for each in before):
+            return True
+        return sum(each.kind in ("comment", "literal") and bool(_ADDRESS.search(each.text)) for each in before) > 1
 
     def _find_by(self) -> int:
         """Of several ``by`` the last: a client may put the word into its HELO, and only the server writes after it."""
