@@ -220,7 +220,7 @@ def _read(message: Message, envelope: Envelope, now: int, settings: Settings) ->
 
 
 def _own_names(envelope: Envelope, settings: Settings) -> frozenset[str]:
-    """Names of the receiver: what it writes itself by, its hosts as configured, and the domains that it gets mail for."""
+    """Names of the receiver: its id, its hosts as configured, and the domains that it gets mail for."""
     if settings.authserv_id == "localhost" and not settings.trust_hosts and not envelope.rcpt_to:
         return frozenset()
     texts = (

@@ -52,7 +52,9 @@ def case(
     return Case(name, (row,), scene, reason, () if twin is None else ((twin, passes),), also, no_twin)
 
 
-def sent(raw: bytes | None = None, given: Envelope = FROM_ATTACKER, world: dict[str, Any] | None = None, **options: Any) -> Scene:
+def sent(
+    raw: bytes | None = None, given: Envelope = FROM_ATTACKER, world: dict[str, Any] | None = None, **options: Any
+) -> Scene:
     now = options.pop("now", NOW)
     return Scene(mail() if raw is None else raw, world or {}, given, options, now)
 

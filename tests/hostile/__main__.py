@@ -1,0 +1,3 @@
+from tests.hostile import table
+
+print(table(), end="")
