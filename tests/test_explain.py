@@ -336,7 +336,7 @@ def test_a_number_that_an_anomaly_is_about_has_its_unit(code: AnomalyCode, detai
         (
             (Diagnosis(DiagnosisCode.MBOX_QUOTING, "1"), Diagnosis(DiagnosisCode.FIELD_INSERTED, "X-Tag")),
             'It verifies when the ">" that mailboxes put before "From " is removed. '
-            "A header field was inserted after signing: it verifies without it (X-Tag).",
+            "A header field, X-Tag, was inserted after signing: it verifies without it.",
         ),
         ((), None),
     ],

@@ -187,6 +187,10 @@ def _diagnosis(one: Diagnosis) -> str:
                 what = f"the last {detail} lines, a mailing-list footer, are removed"
         case DiagnosisCode.FOOTER_REMOVED:
             what = "its footer is removed"
+        case DiagnosisCode.SUBJECT_TAG_REMOVED:
+            return f"{words}."
+        case DiagnosisCode.FIELD_INSERTED | DiagnosisCode.FIELD_REPLACED if detail:
+            return f"{words.replace('header field', f'header field, {detail},', 1)}."
         case DiagnosisCode.KEY_WEAK if detail:
             return f"{words} ({detail} bits)."
         case DiagnosisCode.KEY_GONE if detail:

@@ -250,7 +250,7 @@ COMPARISON_REASONS: dict[ComparisonReason, str] = {
     ComparisonReason.EXPIRED_SINCE: "the signature has expired since",
     ComparisonReason.COPY_ALTERED: "this copy is not byte for byte what was checked then",
     ComparisonReason.RECORD_CHANGED: "the DNS record has changed since",
-    ComparisonReason.OLD_STANDARD: "it was judged by the older DMARC standard",
+    ComparisonReason.OLD_STANDARD: "it was judged by the other DMARC standard",
     ComparisonReason.METHOD_NOT_RUN: "one side did not run this check",
     ComparisonReason.NOT_OUR_RESULT: "it is a check or a word that we do not use",
     ComparisonReason.OTHER_ORIGIN: "it is about another hop than our border",

@@ -149,9 +149,11 @@ def _details(paper: _Paper, verdict: Verdict) -> None:
         )
     if (parted := explain.old_standard(verdict.dmarc)) is not None:
         paper.section("Old and new standard", parted)
-    if verdict.coverage.fields:
+    if any(one.signed_by for one in verdict.coverage.fields):
         fields = [(one.name, ", ".join(one.signed_by) or "not signed") for one in verdict.coverage.fields]
         paper.table("What the author's domain signed", ("field", "signed by"), fields)
+    elif verdict.coverage.fields:
+        paper.section("What the author's domain signed", "Nothing that still holds.")
     if verdict.coverage.unsigned_octets:
         paper.section("Unsigned body", parts.octets(verdict.coverage.unsigned_octets))
     paper.bullets("What was done to the file", explain.fidelity_notes(verdict.source))
