@@ -19,6 +19,7 @@ INSTALL = "needs an extra to be read: pip install 'mailverdict[outlook]'"
 _FIRST_LINE = re.compile(rb"Microsoft Mail Internet Headers[^\r\n]*\r?\n")  # Outlook puts it in front
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _MAIL = ("IPM.NOTE", "REPORT.", "IPM.SCHEDULE.", "IPM.OUTLOOK.RECALL", "IPM.RECALL.")
+_LEAST = 1536  # octets of an Outlook file; the library takes fewer for the name of a file
 _MESSAGE_CLASS, _UNICODE, _EIGHT_BIT = 0x001A, 0x001F, 0x001E
 
 
@@ -42,6 +43,8 @@ def read_message(octets: bytes, source: Source) -> tuple[bytes, Source]:
         import extract_msg
     except ImportError:
         raise Unreadable(f"is an Outlook file, which {INSTALL}") from None
+    if len(octets) < _LEAST:
+        raise Unreadable("is a damaged Outlook file")
     try:
         with extract_msg.openMsg(octets, delayAttachments=True) as message:
             header = getattr(message, "headerText", None)

@@ -120,6 +120,7 @@ class Unpacked:
         self._packed = b""  # read and not yet taken
         self._ready = bytearray()
         self._ended = False
+        self._broken: Trouble | None = None
         self._decompressor = self._fresh()
 
     def _fresh(self) -> Any:
@@ -131,7 +132,13 @@ class Unpacked:
 
     def read(self, size: int, /) -> bytes:
         while len(self._ready) < size and not self._ended:
-            self._take()
+            if self._broken is not None:  # what could come after damage is not what was packed
+                raise self._broken
+            try:
+                self._take()
+            except Trouble as trouble:
+                self._broken = trouble
+                raise
         octets = bytes(self._ready[:size])
         del self._ready[:size]
         return octets
