@@ -270,7 +270,7 @@ ORIGIN_REASONS: dict[OriginReason, str] = {
     OriginReason.AUTHENTICATED_CLIENT: "the client logged in to send: the message never came in from outside",
     OriginReason.NO_RECEIVED: "the message has no Received field",
     OriginReason.NO_ADDRESS: "no Received field shows a usable address",
-    OriginReason.NOT_WRITTEN_BY_RECEIVER: "no Received field on top was written by the receiver or the hosts that you named",
+    OriginReason.NOT_WRITTEN_BY_RECEIVER: "the receiver or the hosts that you named wrote no Received field on top",
 }
 
 FIDELITIES: dict[Fidelity, str] = {
