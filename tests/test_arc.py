@@ -288,6 +288,13 @@ def test_no_original_octets_are_not_checkable() -> None:
     assert result.sets[0].seal is None
 
 
+def test_of_a_part_of_a_message_the_chain_is_not_checkable() -> None:
+    message = parse_message(chain(2).removesuffix(b"\r\n") + b"x\r\n", Source(fidelity=Fidelity.PARTIAL))
+    result = check_arc(message, Zone(ZONE).ask, NOW, Settings(), BodyHashes(message.body, Limits()))
+    assert (result.result, result.reason) == (None, Reason.NOT_CHECKABLE)
+    assert [s.seal for s in result.sets] == [ArcWord.PASS, ArcWord.PASS]
+
+
 @settings(max_examples=80)
 @given(
     st.lists(

@@ -386,6 +386,13 @@ def test_a_mailbox_cut_off_gives_what_came_and_says_which_message_is_not_whole(t
     assert refusal.problem == "is cut off"
 
 
+def test_a_message_cut_off_in_its_header_is_not_judged(tmp_path: Path) -> None:
+    octets = tarred([("box", mbox([MESSAGE, OTHER]))])
+    found, refusals = read_octets(tmp_path, octets[: 512 + octets[512:].index(b"\n\nother")])
+    assert [c.raw for c in found] == [MESSAGE.replace(b"\r\n", b"\n")]
+    assert [r.problem for r in refusals] == ["message 1: is cut off in its header", "is cut off", "is cut off"]
+
+
 def test_an_archive_damaged_in_its_middle_ends_with_one_line(tmp_path: Path) -> None:
     chance = random.Random(3)
     tar = tarred([(f"{n}.eml", MESSAGE + chance.randbytes(50_000)) for n in range(20)])

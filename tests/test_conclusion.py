@@ -173,6 +173,15 @@ CASES = {
         "never-crossed-border",
     ),
     "synthetic": ({"fidelity": Fidelity.SYNTHETIC}, "not-checkable"),
+    "part of a signed message": (
+        {"fidelity": Fidelity.PARTIAL, "signatures": (sig(None, Reason.NOT_CHECKABLE),)},
+        "not-checkable",
+    ),
+    "part of a message that another signed": (
+        {"fidelity": Fidelity.PARTIAL, "signatures": (sig(None, Reason.NOT_CHECKABLE, "other.example"),)},
+        "not-aligned",
+    ),
+    "part of a message that nobody signed": ({"fidelity": Fidelity.PARTIAL}, "not-aligned"),
     "altered copy": (
         {"signatures": (ALTERED,), "recorded": (recorded("dmarc", "pass", header_from=DOMAIN),)},
         "copy-altered",

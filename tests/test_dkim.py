@@ -450,6 +450,25 @@ def test_no_original_octets_are_not_checkable() -> None:
     assert zone.asked == []
 
 
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (signed(), PASS),
+        (signed() + b"more\r\n", (None, Reason.NOT_CHECKABLE)),
+        (signed().removesuffix(b"dy\r\n"), (None, Reason.NOT_CHECKABLE)),
+        (signed(l="6").removesuffix(b"dy\r\n"), (None, Reason.NOT_CHECKABLE)),
+        (forged(signed()), FAIL),
+        (forged(signed()).removesuffix(b"dy\r\n"), FAIL),
+    ],
+)
+def test_of_a_part_of_a_message_only_the_header_can_fail(raw: bytes, expected: tuple[DkimWord | None, Reason]) -> None:
+    message = parse_message(raw, Source(fidelity=Fidelity.PARTIAL))
+    zone = Zone({NAME: {"TXT": [key_record(KEY)]}})
+    bodies = BodyHashes(message.body, Limits())
+    found = check_signature(message, message.fields[0], zone.ask, NOW, Settings(), bodies).result
+    assert (found.result, found.reason) == expected
+
+
 def test_an_unknown_key_interrupts_before_the_body_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
     message = parse_message(signed())
     bodies = BodyHashes(message.body, Limits())

@@ -196,9 +196,10 @@ def _never_crossed_border(facts: Facts) -> bool:
 
 
 def _not_checkable(facts: Facts) -> bool:
-    return facts.fidelity is Fidelity.SYNTHETIC and (
-        not facts.signatures or any(s.result.reason is Reason.NOT_CHECKABLE for s in _alignable(facts))
-    )
+    """No original octets, or the message that a signature holds for is not there whole."""
+    if facts.fidelity is Fidelity.SYNTHETIC and not facts.signatures:
+        return True
+    return any(s.result.reason is Reason.NOT_CHECKABLE for s in _alignable(facts))
 
 
 def _copy_altered(facts: Facts) -> bool:

@@ -309,7 +309,7 @@ def _check_seal(seal: Signature, digest: bytes, answers: dict[Question, Answer],
 
 
 def _judged(reason: Reason) -> _Judged:
-    if reason is Reason.LIMIT:
+    if reason in (Reason.LIMIT, Reason.NOT_CHECKABLE):
         return _Judged(None, reason)
     return _Judged(ArcWord.PASS if reason is Reason.VERIFIED else ArcWord.FAIL, reason)
 

@@ -170,7 +170,7 @@ def _judge(
 
 
 def _outcome(examined: Examined, reason: Reason, testing: bool) -> tuple[DkimWord | None, Reason]:
-    if examined.arithmetic.problem is Reason.LIMIT:
+    if examined.arithmetic.problem is Reason.LIMIT or reason is Reason.NOT_CHECKABLE:
         return None, reason
     if examined.arithmetic.problem is not None:
         return DkimWord.POLICY if reason is Reason.KEY_TOO_LONG else DkimWord.PERMERROR, reason

@@ -15,7 +15,7 @@ from msgspec import Struct
 from verify.checks.canonical import RELAXED, BodyHashes, signature_field, simple_field
 from verify.checks.keys import KeyRecord, LibraryError, check_key, digest_of, holds, key_records
 from verify.checks.signature import Signature
-from verify.model import Answer, Field, Limits, Message, Reason, Settings
+from verify.model import Answer, Fidelity, Field, Limits, Message, Reason, Settings
 
 # Fields that a reader is shown, or that decide what is shown (RFC 6376 8.15 and 5.4.1).
 SHOWN = (
@@ -105,12 +105,15 @@ class Examined(Struct, frozen=True):
     body_holds: bool
     length_over_body: bool
     unsigned_octets: int | None
+    body_whole: bool = True  # False: the source holds only part of the message, so that a body hash says nothing
 
     @property
     def reason(self) -> Reason:
         """VERIFIED, or what is wrong."""
         if self.arithmetic.problem is not None:
             return self.arithmetic.problem
+        if not self.body_holds and not self.body_whole:
+            return Reason.NOT_CHECKABLE if self.arithmetic.holds else Reason.SIGNATURE_MISMATCH
         if self.length_over_body:
             return Reason.LENGTH_OVER_BODY
         if not self.body_holds:
@@ -143,6 +146,7 @@ def examine(
         body_holds=body.digest == signature.body_hash and not over,
         length_over_body=over,
         unsigned_octets=None if length is None else max(0, body.octets - length),
+        body_whole=message.source.fidelity is not Fidelity.PARTIAL,
     )
 
 

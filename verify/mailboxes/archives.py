@@ -90,8 +90,8 @@ class _Archive:
         elif kind in (Kind.ZIP, Kind.MBOX, Kind.OUTLOOK_STORE):
             yield from self._sought(kind, stream, member, depth)
         else:
-            raw = stream.read(self._limits.message_octets + 1)
-            if len(raw) > self._limits.message_octets:
+            raw = stream.read(self._limits.message_octets)
+            if stream.read(1):
                 raise Trouble(f"is larger than {self._limits.message_octets} octets (limits.message-octets)")
             form = Form.OUTLOOK if kind is Kind.OUTLOOK_MESSAGE else Form.FOUND
             yield Octets(raw, Source(path=self._path, member=member), form)
@@ -216,21 +216,26 @@ class _ZipMember:
 
     def __init__(self, stream: IO[bytes], budget: Budget) -> None:
         self._stream, self._budget = stream, budget
+        self._broken: Trouble | None = None
 
     def read(self, size: int, /) -> bytes:
         blocks = []
-        while size:
+        while size and self._broken is None:
             try:
                 block = self._stream.read(min(size, BLOCK))
             except EOFError:
-                raise Trouble("is cut off", cut=True) from None
+                self._broken = Trouble("is cut off", cut=True)
+                break
             except _ZIP_TROUBLE:
-                raise Trouble("is damaged") from None
+                self._broken = Trouble("is damaged")
+                break
             if not block:
                 break
             self._budget.unpacked(len(block))
             size -= len(block)
             blocks.append(block)
+        if size and not blocks and self._broken is not None:
+            raise self._broken
         return b"".join(blocks)
 
 

@@ -5,6 +5,7 @@ Runs in the workers, so that only the place of a message travels to them.
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from verify.mailboxes.mbox import undo
 from verify.mailboxes.outlook import synthetic
 from verify.mailboxes.single import NO_FIELD, NoMessage, unwrap
 from verify.model import Fidelity, FidelityNote, Limits, Source, replace
+
+_EMPTY_LINE = re.compile(rb"\n\r?\n|\r\r")
 
 
 def candidates(item: Span | Octets, limits: Limits) -> tuple[Candidate, ...] | Refusal:
@@ -39,6 +42,8 @@ def candidates(item: Span | Octets, limits: Limits) -> tuple[Candidate, ...] | R
         case Form.MBOX | Form.MBOX_BY_LENGTH:
             readings = undo(octets, source, by_length=item.form is Form.MBOX_BY_LENGTH)
         case Form.CUT:
+            if not _EMPTY_LINE.search(octets):
+                return _refused(source, "is cut off in its header")
             cut = replace(source, fidelity=Fidelity.PARTIAL, fidelity_notes=(FidelityNote.TRUNCATED,))
             readings = undo(octets, cut, by_length=False)
         case Form.HEADER_ONLY | Form.NO_HEADER:

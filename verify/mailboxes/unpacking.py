@@ -24,7 +24,10 @@ _CUT = "is cut off"
 
 
 class Reader(Protocol):
-    """``read``: that many octets, fewer only at the end.  May raise ``Trouble`` or ``Spent``."""
+    """``read``: that many octets, fewer only at the end.  May raise ``Trouble`` or ``Spent``.
+
+    What came before trouble is given first; so only a read that gives nothing tells that the end is the real one.
+    """
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -88,7 +91,10 @@ class Joined:
         if not self._head:
             return self._rest.read(size)
         octets, self._head = self._head[:size], self._head[size:]
-        return octets if len(octets) == size else octets + self._rest.read(size - len(octets))
+        if len(octets) < size:
+            with suppress(Trouble):  # it comes again with the next read
+                octets += self._rest.read(size - len(octets))
+        return octets
 
 
 class Part:
@@ -101,8 +107,7 @@ class Part:
         wanted = min(size, self._left)
         octets = self._stream.read(wanted)
         self._left -= len(octets)
-        if len(octets) < wanted:
-            self._left = 0
+        if wanted and not octets:
             raise Trouble(_CUT, cut=True)
         return octets
 
@@ -131,14 +136,13 @@ class Unpacked:
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=self._budget.limits.xz_memory)
 
     def read(self, size: int, /) -> bytes:
-        while len(self._ready) < size and not self._ended:
-            if self._broken is not None:  # what could come after damage is not what was packed
-                raise self._broken
+        while len(self._ready) < size and not self._ended and self._broken is None:
             try:
                 self._take()
-            except Trouble as trouble:
+            except Trouble as trouble:  # what could come after damage is not what was packed
                 self._broken = trouble
-                raise
+        if size and not self._ready and self._broken is not None:
+            raise self._broken
         octets = bytes(self._ready[:size])
         del self._ready[:size]
         return octets
