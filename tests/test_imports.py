@@ -38,7 +38,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Front ends know each other only so far; cli imports a command when it is used.
 EVERY_FRONT = {"session", "console", "options", "output", "sinks"}
-FRONTS = {"filter": {"pipe"}, "milter": {"milter_wire"}, "cli": {"windows"}, "sinks": {"journal"}}
+FRONTS = {
+    "filter": {"pipe"},
+    "milter": {"milter_wire"},
+    "cli": {"windows"},
+    "sinks": {"journal", "outfile"},
+    "outfile": {"journal"},
+}
 
 # Library -> the modules that wrap it.  No one else knows it.
 WRAPPED_BY = {

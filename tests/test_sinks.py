@@ -111,6 +111,41 @@ def test_a_finished_run_leaves_the_outputs_and_nothing_else(tmp_path: Path) -> N
     assert open_sinks(outputs(tmp_path), resume=True).complete
 
 
+@pytest.mark.parametrize("forms", [("html",), ("jsonl", "html"), ("html", "sqlite")])
+def test_a_page_is_drawn_of_all_runs_together(tmp_path: Path, forms: tuple[str, ...]) -> None:
+    for until in (9, 30, 60):
+        sinks = open_sinks(outputs(tmp_path, *forms), resume=True, about={"sources": "all.mbox"})
+        fill(sinks, until)
+        sinks.close(finished=until == 60)
+        assert f"{sinks.tally.messages} messages are authenticated." in (tmp_path / "out.html").read_text("utf-8")
+    assert {path.name for path in tmp_path.iterdir()} == {f"out.{form}" for form in forms}
+    page = (tmp_path / "out.html").read_text("utf-8")
+    assert "12% of 52 messages are authenticated." in page
+    assert "all.mbox" in page
+    assert "12% of 52 messages are authenticated." in sinks.summary()
+
+
+def test_a_page_for_standard_output_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    sinks = open_sinks([Output("-", "html")])
+    fill(sinks, 20)
+    assert list(tmp_path.iterdir())
+    sinks.close(finished=True)
+    assert not list(tmp_path.iterdir())
+    assert b"of 18 messages are authenticated." in capfdbinary.readouterr().out
+
+
+def test_what_was_left_by_a_run_killed_at_its_last_step_is_tidied(tmp_path: Path) -> None:
+    sinks = open_sinks(outputs(tmp_path, "html"))
+    fill(sinks, 9)
+    sinks.close(finished=False)
+    (tmp_path / "out.html.resume").unlink()
+    assert open_sinks(outputs(tmp_path, "html"), resume=True).complete
+    assert {path.name for path in tmp_path.iterdir()} == {"out.html"}
+
+
 def test_the_counts_are_those_of_all_runs(tmp_path: Path) -> None:
     sinks = open_sinks(outputs(tmp_path))
     fill(sinks, 20)

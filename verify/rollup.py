@@ -23,9 +23,7 @@ from verify.model import (
     DkimResult,
     DkimWord,
     DmarcResult,
-    DmarcWord,
     DnsUse,
-    Fidelity,
     Identity,
     IprevResult,
     JudgedAtSource,
@@ -108,6 +106,23 @@ class Tally(Struct, kw_only=True):
             self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
+_CONCLUSIONS = {
+    ConclusionReason.DKIM_ALIGNED: Conclusion.AUTHENTICATED,
+    ConclusionReason.SPF_ALIGNED: Conclusion.AUTHENTICATED,
+    ConclusionReason.NOT_ALIGNED: Conclusion.FAILED,
+    ConclusionReason.AUTHOR_MISSING: Conclusion.FAILED,
+    ConclusionReason.AUTHOR_REPEATED: Conclusion.FAILED,
+    ConclusionReason.AUTHOR_SEVERAL_DOMAINS: Conclusion.FAILED,
+    ConclusionReason.AUTHOR_AMBIGUOUS: Conclusion.FAILED,
+    ConclusionReason.NO_POLICY: Conclusion.UNPROTECTED,
+}
+
+
+def conclusion_of(reason: ConclusionReason) -> Conclusion:
+    """The conclusion that a reason stands under."""
+    return _CONCLUSIONS.get(reason, Conclusion.UNDETERMINED)
+
+
 # ---------------------------------------------------------------------------------------------------
 # What one message contributes
 # ---------------------------------------------------------------------------------------------------
@@ -137,6 +152,8 @@ _KEY_TROUBLE = {
     Reason.KEY_TOO_SHORT,
     Reason.SEVERAL_KEYS,
 }
+
+_ENFORCED = (PolicyWord.QUARANTINE, PolicyWord.REJECT)
 
 
 def breakage(judged: Judged) -> tuple[Breakage, str | None] | None:
@@ -171,7 +188,9 @@ def breakage(judged: Judged) -> tuple[Breakage, str | None] | None:
         return Breakage.ALTERED, via
     if any(one.reason in _KEY_TROUBLE for one in own):
         return Breakage.KEY, via
-    return (Breakage.NO_ALIGNMENT, passed) if passed is not None else None
+    if passed is None or judged.dmarc.applied_policy in _ENFORCED:
+        return None  # whoever enforces a policy has aligned the mail that is meant to pass
+    return Breakage.NO_ALIGNMENT, passed
 
 
 def _speaks_for(domain: str | None, judged: Judged) -> bool:
@@ -284,7 +303,7 @@ class ReasonCount(Struct, frozen=True, kw_only=True):
 
 
 class Period(Struct, frozen=True, kw_only=True):
-    """One step of the time axis; ``start``: a day, month or year as ``2026-03-04``, ``2026-03`` or ``2026``."""
+    """One step of the time axis; ``start``: its first day, ``2026-03-04``."""
 
     start: str
     authenticated: int = 0
@@ -360,7 +379,9 @@ class Rollup(Struct, frozen=True, kw_only=True):
     last: str | None
     undated: int
     reasons: tuple[ReasonCount, ...]
-    periods: tuple[Period, ...]
+    step: str  # of the time axis: day, week, month or year
+    periods: tuple[Period, ...]  # without gaps
+    outside: int  # messages before or after the time axis
     authors: int  # Author Domains
     faked: tuple[Faked, ...]
     faked_more: int  # further domains
@@ -377,11 +398,3 @@ class Rollup(Struct, frozen=True, kw_only=True):
     troubles_more: int
     dns_messages: int  # messages with a DNS error
     worst: tuple[Worst, ...]
-
-    def by_fidelity(self, word: Fidelity) -> int:
-        return next((one.messages for one in self.fidelity if one.name == word), 0)
-
-
-def share_of_failures(judged: Judged) -> bool:
-    """Whether a message is one that failed and that nothing speaks for: a fake, as far as can be told."""
-    return judged.dmarc.result is DmarcWord.FAIL and judged.conclusion is Conclusion.FAILED and breakage(judged) is None

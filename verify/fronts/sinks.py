@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import sys
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
 from verify.grammar.visible import one_line
 from verify.model import Conclusion, ConclusionReason
-from verify.rollup import Judged, Tally
-from verify.store import OutputError, Store
+from verify.rollup import Judged, Rollup, Tally
+from verify.store import OutputError, Store, discard
 
-from .journal import Begin, Done, Journal, holds, write_all
+from .journal import Begin, Done, Journal
+from .outfile import STDOUT, OutFile, Output, failed, is_stream
 
 FORMATS = ("jsonl", "csv", "sqlite", "html")
-STDOUT = "-"
 SYNC_SECONDS = 3.0  # seconds of work that a power failure may cost; the end of the process costs none
 
 _JOURNAL = ".resume"  # after the name of the first output
 _STORE = ".store"  # after the name of a page that has no SQLite output to be drawn from
-
-
-class Output(NamedTuple):
-    """Where to, and one of ``FORMATS``.  ``-`` is standard output."""
-
-    path: str
-    form: str
 
 
 class Refused(Protocol):
@@ -64,71 +55,12 @@ _HEAD = msgspec.json.Decoder(_Head)
 _JUDGED = msgspec.json.Decoder(Judged)
 
 
-def _failed(path: str, error: OSError | ValueError) -> OutputError:
-    cause = error.strerror if isinstance(error, OSError) and error.strerror else "is not the name of a file"
-    return OutputError(f"{one_line(path)}: cannot be written: {cause}")
-
-
-class _File:
-    """One output that is appended to: a plain file, or a stream (a pipe, a device), which nothing can take back."""
-
-    def __init__(self, output: Output, *, again: bool) -> None:
-        self.path, self.form = output
-        self._stream = sys.stdout.buffer if self.path == STDOUT else self._open(again)
-        self.plain = self.path != STDOUT and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode)
-        self.size = 0
-        self._sum = 0
-
-    def _open(self, again: bool) -> BinaryIO:
-        try:
-            return Path(self.path).open("r+b" if again else "wb", buffering=0)
-        except (OSError, ValueError) as error:
-            raise _failed(self.path, error) from None
-
-    def write(self, octets: bytes) -> None:
-        try:
-            if self.plain:
-                write_all(self._stream, octets)
-            else:
-                self._stream.write(octets)
-                self._stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise _failed(self.path, error) from None
-        self.size += len(octets)
-        self._sum = zlib.crc32(octets, self._sum)
-
-    def checksum(self) -> int:
-        """Of what was appended since the last call."""
-        found, self._sum = self._sum, 0
-        return found
-
-    def sync(self) -> None:
-        if self.plain:
-            os.fsync(self._stream.fileno())
-
-    def holds(self, start: int, end: int, checksum: int) -> bool:
-        return holds(self._stream, start, end, checksum)
-
-    def end(self) -> int:
-        return self._stream.seek(0, os.SEEK_END)
-
-    def cut(self, size: int) -> None:
-        self._stream.truncate(size)
-        self._stream.seek(size)
-        self.size = size
-
-    def close(self) -> None:
-        if self.path != STDOUT:
-            self._stream.close()
-
-
 class Sinks:
     """All outputs of one run.  Made by ``open_sinks``.
 
     ``tally``: what is in the outputs, earlier runs included.  ``complete``: an earlier run has finished them, and there
-    is nothing left to do.  Every method raises ``OutputError`` when an output cannot be written (a full disk); what is
+    is nothing left to do.  ``rollup``: after ``close``, when an SQLite or HTML
+    output was asked for.  Every method raises ``OutputError`` when an output cannot be written (a full disk); what is
     in the outputs then can be continued with ``resume``.
     """
 
@@ -136,9 +68,11 @@ class Sinks:
         self.outputs = tuple(outputs)
         self.tally = Tally()
         self.complete = complete
-        self._files: list[_File] = []
+        self._files: list[OutFile] = []
         self._store: Store | None = None
         self._journal: Journal | None = None
+        self.rollup: Rollup | None = None
+        self._folder: TemporaryDirectory[str] | None = None
         self._position = 0
         self._synced = time.monotonic()
 
@@ -193,7 +127,7 @@ class Sinks:
                 self._journal.sync()
                 self._synced = time.monotonic()
         except OSError as error:
-            raise _failed(str(self._journal.path), error) from None
+            raise failed(str(self._journal.path), error) from None
 
     def close(self, finished: bool) -> None:
         """``finished``: all of the input is done.  Else the outputs hold what is done so far and can be continued."""
@@ -202,13 +136,52 @@ class Sinks:
                 file.sync()
                 file.close()
             if self._store is not None:
+                if finished:
+                    self._store.note({"finished_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
+                self.rollup = self._store.rollup()
+                self._draw(self.rollup)
                 self._store.close()
             if self._journal is not None:
                 self._journal.close()
                 if finished:
                     self._journal.path.unlink(missing_ok=True)
+            self._discard_own_store(finished)
         except OSError as error:
-            raise _failed(error.filename or self.outputs[0].path, error) from None
+            raise failed(error.filename or self.outputs[0].path, error) from None
+        except ValueError as error:  # a verdict that somebody has changed in the store
+            raise OutputError(f"{one_line(self.outputs[0].path)}: {one_line(str(error))}") from None
+
+    def summary(self) -> str:
+        """What it all came to, as plain text with a line end; after ``close``."""
+        from verify.render.summary import to_summary
+
+        return to_summary(self.tally, self.rollup)
+
+    def _draw(self, rollup: Rollup) -> None:
+        """The pages, each in place at once."""
+        for path in (one.path for one in self.outputs if one.form == "html"):
+            from verify.render.report import to_report
+
+            octets = to_report(rollup).encode("utf-8")
+            if is_stream(path):
+                stream = OutFile(Output(path, "html"), again=False)
+                stream.write(octets)
+                stream.close()
+                continue
+            try:
+                new = Path(path + ".new")
+                new.write_bytes(octets)
+                new.replace(path)
+            except OSError as error:
+                raise failed(path, error) from None
+
+    def _discard_own_store(self, finished: bool) -> None:
+        """A store that only the page was drawn from goes with the end of the run, or when nobody could continue it."""
+        own = None if any(one.form == "sqlite" for one in self.outputs) else _store_path(self.outputs)
+        if own is not None and (finished or self._journal is None):
+            discard(own)
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def abandon(self) -> None:
         """Let go of everything after an error, without another one."""
@@ -220,6 +193,9 @@ class Sinks:
         if self._journal is not None:
             with suppress(OSError):
                 self._journal.close()
+        if self._folder is not None:
+            with suppress(OSError):
+                self._folder.cleanup()
 
 
 def open_sinks(
@@ -240,35 +216,29 @@ def open_sinks(
     try:
         path = _journal_path(outputs)
         if resume:
-            if path is None or any(_is_stream(one.path) for one in outputs):
+            if path is None or any(is_stream(one.path) for one in outputs):
                 raise OutputError("only outputs that are files can be resumed; name them with --output")
             if path.exists():
                 return _continue(sinks, begin, path)
             there = [one.path for one in outputs if Path(one.path).exists()]
             if len(there) == len(outputs):
-                return Sinks(outputs, complete=True)
+                finished = Sinks(outputs, complete=True)
+                finished._discard_own_store(True)  # killed after the very last step but this one
+                return finished
             if there:
                 raise OutputError(f"{one_line(there[0])}: stands there, and no run that could be resumed has left it")
         return _begin(sinks, begin, path)
     except (OSError, ValueError) as error:
         sinks.abandon()
-        raise _failed(getattr(error, "filename", None) or outputs[0].path, error) from None
+        raise failed(getattr(error, "filename", None) or outputs[0].path, error) from None
     except OutputError:
         sinks.abandon()
         raise
 
 
-def _is_stream(path: str) -> bool:
-    """A pipe, a device, standard output: nothing that could be cut back."""
-    try:
-        return path == STDOUT or not stat.S_ISREG(Path(path).stat().st_mode)
-    except FileNotFoundError:
-        return False
-
-
 def _journal_path(outputs: Sequence[Output]) -> Path | None:
     """Beside the first output that is a file."""
-    return next((Path(one.path + _JOURNAL) for one in outputs if not _is_stream(one.path)), None)
+    return next((Path(one.path + _JOURNAL) for one in outputs if not is_stream(one.path)), None)
 
 
 def _appended(outputs: Sequence[Output]) -> list[Output]:
@@ -276,15 +246,21 @@ def _appended(outputs: Sequence[Output]) -> list[Output]:
 
 
 def _store_path(outputs: Sequence[Output]) -> str | None:
-    return next((one.path for one in outputs if one.form == "sqlite"), None)
+    """The SQLite output; else, for a page, a store beside it."""
+    found = next((one.path for one in outputs if one.form == "sqlite"), None)
+    return found or next((one.path + _STORE for one in outputs if one.form == "html" and not is_stream(one.path)), None)
 
 
 def _begin(sinks: Sinks, begin: Begin, path: Path | None) -> Sinks:
     if path is not None:
         sinks._journal = Journal.create(path, begin)
     for output in _appended(sinks.outputs):
-        sinks._files.append(_File(output, again=False))
-    if (store := _store_path(sinks.outputs)) is not None:
+        sinks._files.append(OutFile(output, again=False))
+    store = _store_path(sinks.outputs)
+    if store is None and any(one.form == "html" for one in sinks.outputs):  # a page for a stream
+        sinks._folder = TemporaryDirectory(prefix="mailverdict-")
+        store = str(Path(sinks._folder.name, "batch.sqlite"))
+    if store is not None:
         sinks._store = Store(store, fresh=True)
         sinks._store.note(begin.about)
     _write_headers(sinks)
@@ -311,9 +287,10 @@ def _continue(sinks: Sinks, begin: Begin, path: Path) -> Sinks:
     if was.outputs != begin.outputs or was.fingerprint != begin.fingerprint:
         raise OutputError(f"{one_line(str(path))}: left by a run with other sources, outputs or options")
     store = _store_path(sinks.outputs)
-    if not writes or not all(Path(one.path).exists() for one in sinks.outputs if one.form != "html"):
+    needed = [one.path for one in _appended(sinks.outputs)] + ([store] if store is not None else [])
+    if not writes or not all(Path(one).exists() for one in needed):
         return _begin(sinks, begin, path)
-    sinks._files = [_File(one, again=True) for one in _appended(sinks.outputs)]
+    sinks._files = [OutFile(one, again=True) for one in _appended(sinks.outputs)]
     count = _intact(sinks._files, writes, synced)
     if store is not None:
         sinks._store = Store(store, fresh=False)
@@ -335,7 +312,7 @@ def _continue(sinks: Sinks, begin: Begin, path: Path) -> Sinks:
     return sinks
 
 
-def _intact(files: Sequence[_File], writes: Sequence[Done], synced: int) -> int:
+def _intact(files: Sequence[OutFile], writes: Sequence[Done], synced: int) -> int:
     """How many of the writes are wholly in the files: what reached the disk, and after that as many as compare."""
     ends = [file.end() for file in files]
     while synced and any(end < size for end, size in zip(ends, writes[synced - 1].sizes, strict=True)):

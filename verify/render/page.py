@@ -70,7 +70,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = made.get_template("style.css").render().replace("\r\n", "\n")
+    sheet, sheet_hash = _style(made, "style.css")
     made.globals.update(
         explain=explain,
         parts=parts,
@@ -81,10 +81,21 @@ def _environment() -> Environment:
         proofs=PROOFS,
         writers=WRITERS,
         tls_words={"?": "encryption not said", "yes": "encrypted", "clear": "not encrypted"},
-        style=Markup(style),  # noqa: S704 - our own file, without anything put into it
-        style_hash=b64encode(sha256(style.encode()).digest()).decode(),
+        style=sheet,
+        style_hash=sheet_hash,
     )
     return made
+
+
+def style(*names: str) -> tuple[Markup, str]:
+    """Our style sheets one after the other, and the hash by which a page's policy admits them."""
+    return _style(_environment(), *names)
+
+
+def _style(environment: Environment, *names: str) -> tuple[Markup, str]:
+    text = "".join(environment.get_template(name).render() for name in names).replace("\r\n", "\n")
+    # our own files, without anything put into them
+    return Markup(text), b64encode(sha256(text.encode()).digest()).decode()  # noqa: S704
 
 
 def _visible(value: Any) -> Any:

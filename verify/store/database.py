@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from verify.grammar.visible import one_line
-from verify.rollup import Judged, severity
+from verify.rollup import Judged, Rollup, severity
 
+from .figures import rollup
 from .rows import INDEXES, INSERTS, TABLES, Row, message_row, recorded_rows, result_rows
 
 SCHEMA_VERSION = 1
 WORST = 100  # messages whose whole verdict is kept
-WORST_ALIKE = 5  # of these, with the same Author Domain and reason
+WORST_ALIKE = 5  # of these, with the same Author Domain and reason, before there is room
+SEVERE = 11  # severity from which a message is worth keeping
 PAGES_OF_WAL = 4000  # pages of 4 KiB between checkpoints
 
 _OF_A_MESSAGE = ("results", "recorded", "anomalies")
@@ -98,7 +100,7 @@ class Store:
                 for error in one.dns.errors
             )
             entry = (severity(one), f"{one.author.domain} {one.conclusion_reason}")
-            if entry[0] > 10 and (leaving := _admit(kept, number, entry)) != number:
+            if entry[0] >= SEVERE and (leaving := _admit(kept, number, entry)) != number:
                 worst.append((number, *entry, line.decode("utf-8")))
                 gone.append((leaving,))
         rows["errors"].extend((position, None, "source", *one, None, None) for one in refused)
@@ -147,6 +149,12 @@ class Store:
         with suppress(sqlite3.Error):
             self._database.close()
 
+    def rollup(self) -> Rollup:
+        """The whole batch in figures."""
+        with _told(self.path):
+            self._database.executescript(INDEXES)
+            return rollup(self._database)
+
 
 def discard(path: str) -> None:
     """Remove a store with what SQLite keeps beside it."""
@@ -160,12 +168,15 @@ def discard(path: str) -> None:
 def _admit(kept: dict[int, tuple[int, str]], number: int, entry: tuple[int, str]) -> int:
     """Admit a message to the worst; the number of the one that leaves for it: its own when it stays out, 0 for none.
 
-    The order in which messages come does not matter: kept are the worst of those that are not alike too often.
+    Kept are the worst, those that are alike too often after all others; the order in which they come does not matter.
     """
     kept[number] = entry
-    alike = [one for one in kept if kept[one][1] == entry[1]]
-    if len(alike) <= WORST_ALIKE and len(kept) <= WORST:
+    if len(kept) <= WORST:
         return 0
-    least = min(alike if len(alike) > WORST_ALIKE else kept, key=lambda one: (kept[one][0], -one))
-    del kept[least]
-    return least
+    alike: dict[str, int] = {}
+    least = (False, 0, 0)
+    for one in sorted(kept, key=lambda one: (-kept[one][0], one)):
+        place = alike[kept[one][1]] = alike.get(kept[one][1], 0) + 1
+        least = max(least, (place > WORST_ALIKE, -kept[one][0], one))
+    del kept[least[2]]
+    return least[2]
