@@ -30,20 +30,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "suffixes": COMMON,
     "conclusion": COMMON,
     "config": COMMON | {"profiles", "suffixes"},
+    "serving": COMMON | {"config", "disposition"},
     "evaluate": COMMON | {"reading", "checks", "conclusion", "verdict"},
     "verdict": COMMON | {"reading", "checks", "conclusion"},
     "fronts": COMMON
     | {"config", "disposition", "evaluate", "explain", "lookup", "mailboxes", "reading", "render", "rollup"}
-    | {"profiles", "store", "version"},
+    | {"profiles", "serving", "store", "version"},
 }
 # Front ends know each other only so far; cli imports a command when it is used.
 EVERY_FRONT = {"session", "console", "options", "output", "sinks"}
+_MILTER = {"milter_message", "milter_report", "milter_server", "milter_service", "milter_sockets", "milter_wire"}
 FRONTS = {
     "filter": {"pipe"},
-    "milter": {"milter_wire"},
     "cli": {"windows"},
     "sinks": {"journal", "outfile"},
     "outfile": {"journal"},
+    **dict.fromkeys({"milter", *_MILTER}, _MILTER),
 }
 
 # Library -> the modules that wrap it.  No one else knows it.

@@ -43,6 +43,40 @@ class ConfigError(ValueError):
         self.problem = problem
 
 
+class MilterOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section ``[milter]``, as written.  ``serving`` checks it."""
+
+    listen: Texts = ()  # "unix:PATH", "inet:PORT@HOST" or "inet:HOST:PORT"; none: what systemd hands over
+    socket_mode: str = "0660"  # octal, of a UNIX socket
+    socket_owner: str | None = None  # "USER", "USER:GROUP" or ":GROUP", of a UNIX socket
+    user: str | None = None  # whom to become once the sockets are open
+    workers: int = 1  # processes that share the sockets
+    time_budget: float = 30.0  # seconds that a message may wait for the DNS
+    drain_seconds: float = 60.0  # seconds that messages under way have after SIGTERM
+    spool_octets: int = 262_144  # octets of body kept in memory; a longer one goes to a temporary file
+    authenticated_pass: bool = False  # write auth=pass for clients that logged in
+    dry_run: bool = False  # judge and log, change nothing
+    log_format: str = "plain"  # "plain" or "json"
+    metrics: str | None = None  # ADDR:PORT of the Prometheus endpoint
+
+
+class PolicyOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section ``[policy]``, as written: what is done with mail by its verdict.  ``serving.policy`` checks it.
+
+    The first three: "add" (deliver with our field), "quarantine", "defer" or "reject".
+    """
+
+    on_quarantine: str = "add"  # mail that fails DMARC under the policy quarantine
+    on_reject: str = "add"  # mail that fails DMARC under the policy reject
+    on_dns: str = "add"  # mail over which the DNS gave no answer
+    mailing_lists: Texts = ()  # domains that send for mailing lists
+    except_domains: Texts = ()  # Author Domains, with what is below them
+    except_networks: Texts = ()  # client addresses
+    except_recipients: Texts = ()  # ADDRESS or @DOMAIN
+    subject_tag: str | None = None  # put before the subject of failed mail that is delivered
+    warning_field: str | None = None  # "X-..." field added to failed mail that is delivered
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every option by its name (``-`` as ``_``), as written.  Repeatable ones take a text or a sequence of texts.
 
@@ -76,6 +110,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     # mail that is handed on
     on_error: str = "accept"  # what filter and milter do when judging fails: "accept" or "tempfail"
+    milter: MilterOptions = MilterOptions()
+    policy: PolicyOptions = PolicyOptions()
     # output
     format: str | None = None
     output: Texts = ()
@@ -84,6 +120,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quiet: bool = False
 
 
+_SECTIONS: dict[str, type[Struct]] = {"limits": Limits, "milter": MilterOptions, "policy": PolicyOptions}
 _PATHS = ("profiles", "record", "output")  # and dns, when it is neither "live" nor "none"
 
 
@@ -150,8 +187,9 @@ def read_file(path: Path) -> Config:
 def parse(text: str, folder: Path | None = None) -> Config:
     """TOML text as a Config.  ``folder``: what its paths are relative to."""
     table = _underscored(tomllib.loads(text), Config, "")
-    if isinstance(table.get("limits"), dict):
-        table["limits"] = _underscored(table["limits"], Limits, "limits.")
+    for section, struct in _SECTIONS.items():
+        if isinstance(table.get(section), dict):
+            table[section] = _underscored(table[section], struct, section + ".")
     for key, value in table.items():
         if folder is not None and (key in _PATHS or (key == "dns" and value not in ("live", "none"))):
             table[key] = _relative(value, folder)
@@ -203,16 +241,17 @@ def resolve(config: Config, *, authserv_id: str = "localhost", at: AtMode = AtMo
     receivers, auto, profiles = _receivers(config)
     standard = _dmarc(config.dmarc)
     return Settings(
-        authserv_id=_authserv_id("authserv-id", config.authserv_id or authserv_id),
+        authserv_id=checked_authserv_id("authserv-id", config.authserv_id or authserv_id),
         receivers=receivers,
         auto=auto,
         profiles=profiles,
-        trust_hosts=tuple(_host_pattern(text) for text in _texts("trust-host", config.trust_host)),
-        trust_networks=tuple(_network(text) for text in _texts("trust-network", config.trust_network)),
+        trust_hosts=tuple(_host_pattern(text) for text in texts("trust-host", config.trust_host)),
+        trust_networks=tuple(network("trust-network", text) for text in texts("trust-network", config.trust_network)),
         trust_authserv_ids=tuple(
-            _authserv_id("trust-authserv-id", text) for text in _texts("trust-authserv-id", config.trust_authserv_id)
+            checked_authserv_id("trust-authserv-id", text)
+            for text in texts("trust-authserv-id", config.trust_authserv_id)
         ),
-        trust_sealers=tuple(_sealer(text) for text in _texts("trust-sealer", config.trust_sealer)),
+        trust_sealers=tuple(_sealer(text) for text in texts("trust-sealer", config.trust_sealer)),
         at=at if config.at is None else _time(config.at),
         dmarc=standard,
         public_suffix=_public_suffix() if standard is DmarcStandard.RFC7489 else None,
@@ -232,7 +271,7 @@ def lookup(config: Config) -> Lookup:
         mode=mode,
         recording=Path(config.dns) if mode is DnsMode.RECORDING else None,
         record=None if config.record is None else Path(config.record),
-        resolvers=tuple(_resolver(text) for text in _texts("resolver", config.resolver)),
+        resolvers=tuple(_resolver(text) for text in texts("resolver", config.resolver)),
         timeout=float(config.dns_timeout),
     )
 
@@ -244,7 +283,7 @@ def envelope(config: Config) -> Envelope:
             client_ip=config.client_ip,
             helo=config.helo,
             mail_from=config.mail_from,
-            rcpt_to=_texts("rcpt-to", config.rcpt_to),
+            rcpt_to=texts("rcpt-to", config.rcpt_to),
         )
     )
 
@@ -255,7 +294,7 @@ def check_envelope(given: Envelope) -> Envelope:
     if given.client_ip is not None:
         ip = names.address(given.client_ip)
         if ip is None:
-            raise ConfigError("client-ip", f"{_quote(given.client_ip)} is not an IP address")
+            raise ConfigError("client-ip", f"{quote(given.client_ip)} is not an IP address")
         client_ip = str(ip)
     return Envelope(
         client_ip=client_ip,
@@ -270,17 +309,17 @@ def _show(path: Path) -> str:
     return one_line(str(path))
 
 
-def _quote(value: object) -> str:
+def quote(value: object) -> str:
     text = str(value)
     return '"' + one_line(text if len(text) <= 80 else text[:80] + "…") + '"'
 
 
-def _texts(key: str, value: Texts) -> tuple[str, ...]:
-    texts = (value,) if isinstance(value, str) else tuple(value)
-    for text in texts:
+def texts(key: str, value: Texts) -> tuple[str, ...]:
+    given = (value,) if isinstance(value, str) else tuple(value)
+    for text in given:
         if not isinstance(text, str):
-            raise ConfigError(key, f"{_quote(text)} is not text")
-    return texts
+            raise ConfigError(key, f"{quote(text)} is not text")
+    return given
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:
@@ -293,13 +332,13 @@ def _dmarc(text: str) -> DmarcStandard:
     try:
         return DmarcStandard(text)
     except ValueError:
-        raise ConfigError("dmarc", f"{_quote(text)} is neither rfc9989 nor rfc7489") from None
+        raise ConfigError("dmarc", f"{quote(text)} is neither rfc9989 nor rfc7489") from None
 
 
 def _receivers(config: Config) -> tuple[tuple[Profile, ...], bool, tuple[Profile, ...]]:
     """The profiles that the user named, whether one may be inferred, and those that may be."""
     known = {profile.name: profile for profile in _profiles(config.profiles)}
-    words = [text.lower() for text in _texts("receiver", config.receiver)] or ["auto"]
+    words = [text.lower() for text in texts("receiver", config.receiver)] or ["auto"]
     if words in (["auto"], ["none"]):
         return (), words == ["auto"], tuple(known.values())
     for word in words:
@@ -307,7 +346,7 @@ def _receivers(config: Config) -> tuple[tuple[Profile, ...], bool, tuple[Profile
             raise ConfigError("receiver", f"{word} cannot stand beside another receiver")
         if word not in known:
             hint = _suggestion(word, [*known, "auto", "none"])
-            raise ConfigError("receiver", f"{_quote(word)} is not a known profile; {hint}")
+            raise ConfigError("receiver", f"{quote(word)} is not a known profile; {hint}")
     return tuple(known[word] for word in words), False, tuple(known.values())
 
 
@@ -339,36 +378,36 @@ def _host_pattern(text: str) -> str:
     wild, rest = ("*.", text[2:]) if text.startswith("*.") else ("", text)
     name = names.domain_name(rest)
     if name is None:
-        raise ConfigError("trust-host", f"{_quote(text)} is neither a host name nor *.NAME")
+        raise ConfigError("trust-host", f"{quote(text)} is neither a host name nor *.NAME")
     return wild + name
 
 
-def _network(text: str) -> Network:
-    network = names.network(text)
-    if network is None:
-        raise ConfigError("trust-network", f"{_quote(text)} is neither a network (192.0.2.0/24) nor an address")
-    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+def network(key: str, text: str) -> Network:
+    found = names.network(text)
+    if found is None:
+        raise ConfigError(key, f"{quote(text)} is neither a network (192.0.2.0/24) nor an address")
+    if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
         # clients are compared as IPv4, see names.address
-        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
-    return network
+        return IPv4Network((int(found.network_address) & 0xFFFFFFFF, found.prefixlen - 96))
+    return found
 
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&'*+.^_`{|}~-]{1,253}\Z")  # RFC 2045 5.1, and no % that a log might expand
 
 
-def _authserv_id(key: str, text: str) -> str:
+def checked_authserv_id(key: str, text: str) -> str:
     """An authserv-id (RFC 8601 2.5): a host name, in A-labels where it has others, or any token."""
     name = text if _TOKEN.match(text) else names.domain_name(text)
     if name is None:
-        raise ConfigError(key, f"{_quote(text)} is not an authserv-id: a host name or another word without blanks")
+        raise ConfigError(key, f"{quote(text)} is not an authserv-id: a host name or another word without blanks")
     return name
 
 
 def _sealer(text: str) -> str:
     name = names.domain_name(text)
     if name is None:
-        raise ConfigError("trust-sealer", f"{_quote(text)} is not a domain")
+        raise ConfigError("trust-sealer", f"{quote(text)} is not a domain")
     return name
 
 
@@ -391,10 +430,10 @@ def _time(value: object) -> AtMode | int:
                 moment = datetime.fromisoformat(value.upper())
         if moment is None or moment.tzinfo is None:
             example = "2026-01-31T12:00:00Z"
-            raise ConfigError("at", f"{_quote(value)} is neither receipt, now, nor a time with its zone ({example})")
+            raise ConfigError("at", f"{quote(value)} is neither receipt, now, nor a time with its zone ({example})")
         seconds = int(moment.timestamp())
     if utc(seconds) is None:
-        raise ConfigError("at", f"{_quote(value)} lies before 1970 or after 9999")
+        raise ConfigError("at", f"{quote(value)} lies before 1970 or after 9999")
     return seconds
 
 
@@ -418,9 +457,9 @@ def _resolver(text: str) -> tuple[str, int]:
     try:
         ip = ip_address(host)
     except ValueError:
-        raise ConfigError("resolver", f"{_quote(text)} is not ADDR, ADDR:PORT or [ADDR]:PORT") from None
+        raise ConfigError("resolver", f"{quote(text)} is not ADDR, ADDR:PORT or [ADDR]:PORT") from None
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
-        raise ConfigError("resolver", f"{_quote(text)} has no port from 1 to 65535 after the address")
+        raise ConfigError("resolver", f"{quote(text)} has no port from 1 to 65535 after the address")
     return str(ip), int(port)
 
 
@@ -431,11 +470,11 @@ def _smtp_text(key: str, text: str) -> str:
     try:
         octets = text.encode("utf-8", "surrogateescape")  # octets of a command line that are not UTF-8
     except UnicodeEncodeError:
-        raise ConfigError(key, f"{_quote(text)} is not text") from None
+        raise ConfigError(key, f"{quote(text)} is not text") from None
     if len(octets) > _ENVELOPE_OCTETS:
         raise ConfigError(key, f"is longer than {_ENVELOPE_OCTETS} octets")
     if any(octet < 0x20 or octet == 0x7F for octet in octets):
-        raise ConfigError(key, f"{_quote(text)} holds a control character")
+        raise ConfigError(key, f"{quote(text)} holds a control character")
     return escape(octets.strip())
 
 
@@ -443,5 +482,5 @@ def _path(key: str, text: str) -> str:
     """An SMTP path without its angle brackets; "" is the null reverse-path."""
     path = _smtp_text(key, text)
     if path.startswith("<") != path.endswith(">"):
-        raise ConfigError(key, f"{_quote(text)} has only one of its angle brackets")
+        raise ConfigError(key, f"{quote(text)} has only one of its angle brackets")
     return path[1:-1] if path.startswith("<") else path

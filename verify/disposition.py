@@ -15,6 +15,7 @@ from verify.model import (
     Cause,
     Conclusion,
     ConclusionReason,
+    DmarcResult,
     Network,
     Override,
     PolicyWord,
@@ -48,7 +49,7 @@ class ActionReason(StrEnum):
     LOCAL_POLICY = "local-policy"
 
 
-class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+class Policy(Struct, frozen=True, kw_only=True):
     """What the operator wants done.  All defaults: add the field, touch nothing else.
 
     ``on_quarantine``, ``on_reject``: what becomes of mail that fails under that DMARC policy.  ``on_dns``: of mail
@@ -114,8 +115,8 @@ def _wanted(verdict: Verdict, policy: Policy) -> tuple[ActionKind, ActionReason]
         strictest = _for_policy(policy, _strictest_author_policy(verdict))
         return _at_least(strictest, ActionKind.QUARANTINE), ActionReason.AUTHOR_UNCLEAR
     if reason is ConclusionReason.LIMIT:
-        applied = verdict.dmarc.applied_policy
-        kind = ActionKind.QUARANTINE if applied is None else _for_policy(policy, applied)
+        word = _policy_in_force(verdict.dmarc)
+        kind = ActionKind.QUARANTINE if word is None else _for_policy(policy, word)
         return kind, ActionReason.LIMIT_HIT
     if reason is ConclusionReason.DNS:
         if any(error.cause is Cause.BUDGET for error in verdict.dns.errors):
@@ -125,6 +126,13 @@ def _wanted(verdict: Verdict, policy: Policy) -> tuple[ActionKind, ActionReason]
         return ActionKind.ADD, ActionReason.NOT_FAILED
     applied = verdict.dmarc.applied_policy or PolicyWord.NONE
     return _for_policy(policy, applied), _BY_POLICY[applied]
+
+
+def _policy_in_force(dmarc: DmarcResult) -> PolicyWord | None:
+    """The policy as it would be applied, where no result says so: one step milder in test mode (RFC 9989 4.7)."""
+    if dmarc.applied_policy is not None or dmarc.policy is None or not dmarc.test_mode:
+        return dmarc.applied_policy or dmarc.policy
+    return PolicyWord.QUARANTINE if dmarc.policy is PolicyWord.REJECT else PolicyWord.NONE
 
 
 def _for_policy(policy: Policy, word: PolicyWord) -> ActionKind:
@@ -187,3 +195,39 @@ def _reply(verdict: Verdict, kind: ActionKind, reason: ActionReason) -> tuple[in
     if kind is ActionKind.DEFER:
         return 451, "4.7.1", f"DMARC for {domain} could not be evaluated, please try again later"
     return None, None, None
+
+
+# ---- rehearsal ----
+
+
+class Rehearsed(Struct, frozen=True, kw_only=True):
+    """A stored message whose fate would differ from delivery.  ``stream``: who sent it, as far as a check or the
+    envelope tells: a signing domain, the MAIL FROM or HELO domain, or the client address."""
+
+    domain: str | None
+    stream: str | None
+    kind: ActionKind
+    reason: ActionReason
+    conclusion_reason: ConclusionReason
+    text: str | None
+
+
+def rehearse(verdict: Verdict, policy: Policy, recipients: tuple[str, ...] = ()) -> Rehearsed | None:
+    """What a policy would do with a stored message; None when it would be delivered."""
+    action = decide(verdict, policy, recipients)
+    if action.kind is ActionKind.ADD:
+        return None
+    return Rehearsed(
+        domain=verdict.author.domain,
+        stream=_stream(verdict),
+        kind=action.kind,
+        reason=action.reason,
+        conclusion_reason=verdict.conclusion_reason,
+        text=action.text,
+    )
+
+
+def _stream(verdict: Verdict) -> str | None:
+    signed = (s.domain for s in verdict.dkim if s.result == "pass")
+    envelope = (r.domain for r in verdict.spf)
+    return next(filter(None, (*signed, *envelope, verdict.origin.client_ip)), None)

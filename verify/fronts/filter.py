@@ -71,17 +71,16 @@ def filter(ctx: click.Context, /, **_: Any) -> Status:  # noqa: A001
     Results that bear our id, and others that nobody may believe, are removed. Every other byte stays as it came.
     """
     from verify.config import ConfigError, resolve
-    from verify.grammar.visible import one_line
     from verify.model import AtMode
     from verify.reading.message import holds_message
+    from verify.serving import OnError, on_error
 
-    from .pipe import authenticated, host_name, read_mail
+    from .pipe import authenticated, read_mail
+    from .session import host_name
 
     config = configuration(ctx)
-    on_error = config.on_error
-    if on_error not in ON_ERROR:
-        raise Failure(f'on-error: "{one_line(on_error)}" is neither accept nor tempfail')
     try:
+        tempfail = on_error(config) is OnError.TEMPFAIL
         settings = resolve(config, authserv_id=host_name(), at=AtMode.NOW)
     except ConfigError as problem:
         raise refused(ctx, problem) from None
@@ -89,7 +88,7 @@ def filter(ctx: click.Context, /, **_: Any) -> Status:  # noqa: A001
     top = b""
     if holds_message(mail.message) and not authenticated(os.environ):
         field = _field(ctx, config, settings, mail)
-        if field is None and on_error == "tempfail":
+        if field is None and tempfail:
             return Status.TRY_AGAIN
         top = field or b""
     mail.write(sys.stdout.buffer, top)

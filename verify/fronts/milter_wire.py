@@ -87,10 +87,11 @@ class Macros(Struct, frozen=True):
 
 
 class Connect(Struct, frozen=True):
-    """``host``: as the mail server looked it up, untrusted; ``address``: None for a local or unknown client."""
+    """``host``: as the mail server looked it up, untrusted; ``address``: None for a local or an unknown client."""
 
     host: bytes
     address: str | None
+    local: bool = False  # over a UNIX socket of the mail server
 
 
 class Helo(Struct, frozen=True):
@@ -268,7 +269,7 @@ def _connect(data: bytes) -> Connect:
     if family not in b"46UL":
         raise WireError(f"an unknown address family {family!r}")
     if family in b"UL":
-        return Connect(host, None)
+        return Connect(host, None, family == b"L")
     if len(rest) < 4 or not rest.endswith(b"\0"):
         raise WireError("a connection without an address")
     ip = address(rest[3:-1].decode("ascii", "replace"))  # after the port, which nothing needs
@@ -315,7 +316,7 @@ _WANTED_OPTIONS = (
     Option.NO_UNKNOWN
     | Option.NO_DATA
     | Option.LEADING_SPACE
-    | Option.SKIP
+    | Option.SKIP  # of use only where NR_BODY is not offered
     | Option.NR_CONNECT
     | Option.NR_HELO
     | Option.NR_MAIL
@@ -393,7 +394,7 @@ class Conversation:
         silent = _SILENT.get(type(event))
         return silent is None or not self.options & silent
 
-    def insert_header(self, name: str, value: str) -> bytes:
+    def insert_header(self, name: bytes, value: bytes) -> bytes:
         """Put a field on top of the message, above the mail server's own Received.  Folds as LF."""
         return _frame(b"i", struct.pack(">I", 0) + self._field(name, value))
 
@@ -401,15 +402,19 @@ class Conversation:
         """Remove the ``occurrence``-th field of that name, counted from 1.  Remove from the last to the first."""
         return _frame(b"m", struct.pack(">I", occurrence) + name + b"\0\0")
 
-    def change_header(self, name: str, occurrence: int, value: str) -> bytes:
+    def change_header(self, name: bytes, occurrence: int, value: bytes) -> bytes:
+        """Give a field another value.  Folds as LF."""
         return _frame(b"m", struct.pack(">I", occurrence) + self._field(name, value))
 
-    def _field(self, name: str, value: str) -> bytes:
-        text = value.replace("\r\n", "\n")
-        if "\0" in text or re.search(r"\n(?![ \t])|\r", text):
+    def _field(self, name: bytes, value: bytes) -> bytes:
+        text = value.replace(b"\r\n", b"\n")
+        if b"\0" in text or re.search(rb"\n(?![ \t])|\r", text):
             raise ValueError("a header value with a line end that is no fold")
-        lead = " " if self.options & Option.LEADING_SPACE and not text.startswith((" ", "\t")) else ""
-        return name.encode("ascii") + b"\0" + (lead + text).encode("utf-8") + b"\0"
+        if not self.options & Option.LEADING_SPACE:
+            text = text.removeprefix(b" ")  # the mail server writes one itself
+        elif not text.startswith((b" ", b"\t", b"\n")):
+            text = b" " + text
+        return name + b"\0" + text + b"\0"
 
 
 # ---- what the filter answers ----

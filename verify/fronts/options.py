@@ -229,7 +229,8 @@ def names_envelope(config: Config) -> bool:
 
 def refused(ctx: click.Context, problem: ConfigError) -> Failure:
     """The failure for a value that was refused: as an option where it was given as one."""
-    name = problem.key.replace("-", "_")
+    option = problem.key.removeprefix("milter.")
+    name = option.replace("-", "_")
     if name in ctx.params and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-        return Failure(f"--{problem}")
+        return Failure(f"--{option}: {problem.problem}")
     return Failure(str(problem))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Mapping
 from typing import BinaryIO
@@ -17,11 +16,6 @@ from verify.reading.message import parse_message
 from verify.reading.recorded import removable_fields
 
 from .console import Failure, Status, error
-
-
-def host_name() -> str:
-    """The name of this machine, as the authserv-id when none is configured."""
-    return socket.gethostname() or "localhost"
 
 
 class Mail(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -115,7 +116,7 @@ class Judge:
 
     def judge_message(self, message: Message, envelope: Envelope | None = None) -> Verdict:
         started = time.perf_counter()
-        task = _Task(self, message, envelope)
+        task = Task(self, message, envelope)
         while (needed := task.step()) is not None:
             task.take(self._resolver.resolve(needed, task.deadline) if needed and self._resolver else [])
         return self._finish(task, started)
@@ -123,16 +124,23 @@ class Judge:
     async def judge_async(self, raw: bytes, source: Source | None = None, envelope: Envelope | None = None) -> Verdict:
         """As ``judge``; waits for the DNS without blocking.  The evaluation itself runs in the caller's thread."""
         started = time.perf_counter()
-        task = _Task(self, parse_message(raw, source, self.settings.limits), envelope)
+        task = Task(self, parse_message(raw, source, self.settings.limits), envelope)
         while (needed := task.step()) is not None:
             task.take(await self._resolver.resolve_async(needed, task.deadline) if needed and self._resolver else [])
         return self._finish(task, started)
 
-    def _finish(self, task: _Task, started: float) -> Verdict:
+    def _finish(self, task: Task, started: float) -> Verdict:
         assert task.verdict is not None
         if self._writer is not None:
             self._writer.write(task.answers.used.values())
         return replace(task.verdict, elapsed_ms=round((time.perf_counter() - started) * 1000, 3))
+
+    def task(self, message: Message, envelope: Envelope, after: Task | None = None) -> Task:
+        """One message on its way to a verdict, for a caller with a loop of its own.
+
+        ``after``: a task over an earlier part of the same message, whose answers and budget go on.
+        """
+        return Task(self, message, envelope, after)
 
     def answers(self) -> Answers:
         """What one message may ask: the recording, or what this run has recorded, then the resolver."""
@@ -158,19 +166,19 @@ class Judge:
         self.close()
 
 
-class _Task:
+class Task:
     """One message on its way to a verdict: the steps that the sync and the async loop share."""
 
-    def __init__(self, judge: Judge, message: Message, envelope: Envelope | None) -> None:
+    def __init__(self, judge: Judge, message: Message, envelope: Envelope | None, after: Task | None = None) -> None:
         self._judge = judge
         self._message = message
         self._envelope = judge.envelope if envelope is None else check_envelope(envelope)
         self._now = judge.now()
-        self._budget = judge.budget()
+        self._budget: _Budget = judge.budget() if after is None else after._budget
         self._progress: Progress | None = None
         self._wanted: tuple[Question, ...] = ()
         self.deadline = self._budget.deadline
-        self.answers = judge.answers()
+        self.answers: Answers = judge.answers() if after is None else after.answers
         self.verdict: Verdict | None = None
 
     def step(self) -> list[Question] | None:
@@ -194,6 +202,11 @@ class _Task:
             for q in self._wanted
             if q not in self.answers
         )
+
+
+def host_name() -> str:
+    """The name of this machine, as the authserv-id when none is configured."""
+    return socket.gethostname() or "localhost"
 
 
 def live_resolver(servers: Sequence[tuple[str, int]], timeout: float) -> Resolver:
