@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from tests.readme import README, ROOT, Shell, blocks, matches, steps
-from verify.config import VARIABLE, Config, load, read_file, search_path
+from verify.config import VARIABLE, Config, MilterOptions, PolicyOptions, load, read_file, search_path
 from verify.fronts.cli import _COMMANDS, Program, program
 from verify.fronts.console import Status
 from verify.fronts.options import FORMATS
@@ -188,6 +189,18 @@ def test_every_key_of_the_configuration_is_explained_with_its_default() -> None:
         assert field.replace("_", "-") in keys, field
     limits = dict(re.findall(r"^\| `([a-z-]+)` \| (\d+) \| \w", chapter("Configuration file"), re.M))
     assert limits == {name.replace("_", "-"): str(value) for name, value in msgspec.structs.asdict(Limits()).items()}
+
+
+def test_every_key_of_the_mail_server_is_explained_with_its_default() -> None:
+    text = chapter("In the mail server: milter")
+    for struct in (MilterOptions, PolicyOptions):
+        for name, default in msgspec.structs.asdict(struct()).items():
+            row = re.search(rf"^\| `{name.replace('_', '-')}` \| .* \| (.*) \|$", text, re.M)
+            assert row is not None, name
+            if isinstance(default, bool | int | float):
+                assert row[1].strip("`") == json.dumps(default).removesuffix(".0"), name
+            elif isinstance(default, str):
+                assert row[1] == f'`"{default}"`', name
 
 
 def test_the_places_of_the_configuration_file_are_named() -> None:
