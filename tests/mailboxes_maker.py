@@ -38,6 +38,8 @@ _BODIES = (
     b"no line end is lost\r\n\r\n\r\n",
     b"",
     b"8bit: \xc3\xa4\xff\r\n.\r\n..\r\n",
+    b"somebody wrote:\r\n>From the margin\r\n",
+    b"and before:\r\n>>From the margin of the margin\r\n\r\n>From it\r\n",
     b"x" * 900 + b"\r\n" + b"tail \t \r\n" * 40,
 )
 

@@ -14,7 +14,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, TypeAlias
+from typing import IO, TypeAlias, cast
 
 from verify.grammar.visible import escape
 from verify.mailboxes import outlook
@@ -34,7 +34,8 @@ _ZIP_TROUBLE: tuple[type[Exception], ...] = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError),
     *(OSError, LookupError, OverflowError),
 )
-_END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+
+_ZIP_END_OCTETS = 128 * 1024  # more than the end record with its comment, which is read without a size
 
 _TAR_BLOCK = 512
 _TAR_NOTE_OCTETS = 1024 * 1024  # of one extended header
@@ -126,11 +127,8 @@ class _Archive:
     # Zip
 
     def _zip(self, file: IO[bytes], member: str | None, depth: int) -> Items:
-        if _index_octets(file) > self._limits.archive_index_octets:
-            most = self._limits.archive_index_octets
-            raise Trouble(f"has a directory of more than {most} octets (limits.archive-index-octets)")
         try:
-            archive = zipfile.ZipFile(file)
+            archive = zipfile.ZipFile(cast(IO[bytes], _Bounded(file, self._limits.archive_index_octets)))
         except _ZIP_TROUBLE:
             raise Trouble("is a damaged zip archive: its directory cannot be read") from None
         with archive:
@@ -211,6 +209,19 @@ class _Archive:
             yield refusal(self._path, shown, str(error))
 
 
+class _Bounded:
+    """A file that gives no more than ``most`` octets at once: the library reads the directory of a zip whole."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self._file, self._most = file, most
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size > self._most:
+            raise Trouble(f"has a directory of more than {self._most} octets (limits.archive-index-octets)")
+        return self._file.read(_ZIP_END_OCTETS if size < 0 else size)
+
+
 class _ZipMember:
     """A member whose octets are counted, and whose damage is ``Trouble``."""
 
@@ -244,28 +255,6 @@ def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
         return archive.open(info)
     except _ZIP_TROUBLE:
         raise Trouble("is damaged") from None
-
-
-def _index_octets(file: IO[bytes]) -> int:
-    """Octets of the directory that a zip archive declares; the library reads it whole."""
-    end = file.seek(0, 2)
-    start = max(end - 65_557, 0)
-    file.seek(start)
-    tail = file.read(65_557)
-    file.seek(0)
-    at = tail.rfind(_END)
-    if at < 0 or len(tail) < at + 22:
-        return 0
-    (octets,) = struct.unpack_from("<L", tail, at + 12)
-    if at >= 20 and tail.startswith(_LOCATOR64, at - 20):
-        (offset,) = struct.unpack_from("<Q", tail, at - 12)
-        if offset <= end - 56:
-            file.seek(offset)
-            record = file.read(56)
-            file.seek(0)
-            if record.startswith(_END64):
-                (octets,) = struct.unpack_from("<Q", record, 40)
-    return int(octets)
 
 
 def _tar_header(block: bytes) -> tarfile.TarInfo | None:

@@ -40,9 +40,7 @@ _FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _HEADER_END = re.compile(rb"\n\r?\n")
 _CONTENT_LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r?\n", re.IGNORECASE)
 _SEVERAL = 5  # messages at the start of a file that tell whether its writer counts
-_QUOTED = re.compile(rb"(?<=[\r\n])>(>*From )")
-_QUOTED_ONCE = re.compile(rb"(?<=[\r\n])>(From )")
-_PLAIN = re.compile(rb"[\r\n]From ")
+_QUOTED = re.compile(rb"\n>(>*From )")
 
 
 class Slice(Struct, frozen=True, gc=False):
@@ -169,12 +167,12 @@ def undo(octets: bytes, source: Source, *, by_length: bool) -> tuple[tuple[bytes
     notes_undone = (*notes, FidelityNote.MBOX_QUOTING_UNDONE, ambiguous)
     source_undone = replace(source, fidelity=undone, fidelity_notes=notes_undone)
     source_kept = replace(source, fidelity=fidelity, fidelity_notes=(*notes, FidelityNote.MBOX_QUOTING_KEPT, ambiguous))
-    readings = [(_QUOTED.sub(rb"\1", text), source_undone)]
+    readings = [(_QUOTED.sub(rb"\n\1", text), source_undone)]
     if b">>From " in text:
-        once = _QUOTED_ONCE.sub(rb"\1", text)  # mboxo quotes no line that is quoted already
+        once = text.replace(b"\n>From ", b"\nFrom ")  # mboxo quotes no line that is quoted already
         if once not in (text, readings[0][0]):
             readings.append((once, source_undone))
     kept = (text, source_kept)
-    if _PLAIN.search(text):  # this writer does not quote
+    if b"\nFrom " in text:  # this writer does not quote
         return (kept, *readings)
     return (*readings, kept)
