@@ -109,8 +109,10 @@ def headline(tally: Tally) -> str:
     if not tally.messages:
         return "No message was judged."
     authenticated = tally.conclusions.get(Conclusion.AUTHENTICATED, 0)
+    if tally.messages == 1:
+        return f"The one message is {'' if authenticated else 'not '}authenticated."
     if authenticated == tally.messages:
-        return f"All of {messages(tally.messages)} are authenticated."
+        return f"All {messages(tally.messages)} are authenticated."
     if not authenticated:
         return f"None of {messages(tally.messages)} is authenticated."
     portion = share(authenticated, tally.messages)

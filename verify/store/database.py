@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import msgspec
+
 from verify.grammar.visible import one_line
 from verify.rollup import Judged, Rollup, severity
 
@@ -22,6 +24,10 @@ from .rows import INDEXES, INSERTS, TABLES, Row, message_row, recorded_rows, res
 SCHEMA_VERSION = 1
 WORST = 100  # messages whose whole verdict is kept
 WORST_ALIKE = 5  # of these, with the same Author Domain and reason, before there is room
+VERDICT_OCTETS = 64 * 1024  # octets of a verdict that are kept as they are; of a longer one:
+VERDICT_STRING = 1000  # characters of a text
+VERDICT_LIST = 20  # entries of a list
+VERDICT_KEYS = 100  # keys of an object: more than any type of ours has
 SEVERE = 11  # severity from which a message is worth keeping
 PAGES_OF_WAL = 4000  # pages of 4 KiB between checkpoints
 
@@ -101,7 +107,7 @@ class Store:
             )
             entry = (severity(one), f"{one.author.domain} {one.conclusion_reason}")
             if entry[0] >= SEVERE and (leaving := _admit(kept, number, entry)) != number:
-                worst.append((number, *entry, line.decode("utf-8")))
+                worst.append((number, *entry, _slim(line).decode("utf-8")))
                 gone.append((leaving,))
         rows["errors"].extend((position, None, "source", *one, None, None) for one in refused)
         with _told(self.path), self._transaction():
@@ -165,6 +171,21 @@ def discard(path: str) -> None:
         raise OutputError(f"{one_line(path)}: {one_line(getattr(error, 'strerror', None) or str(error))}") from None
 
 
+def _slim(line: bytes) -> bytes:
+    """The JSON of a verdict, with what is long in it cut when all of it is very long: a page shows no more of it."""
+    return line if len(line) <= VERDICT_OCTETS else msgspec.json.encode(_cut(msgspec.json.decode(line)))
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= VERDICT_STRING else value[:VERDICT_STRING] + "…"
+    if isinstance(value, list):
+        return [_cut(one) for one in value[:VERDICT_LIST]]
+    if isinstance(value, dict):
+        return {_cut(key): _cut(one) for key, one in list(value.items())[:VERDICT_KEYS]}
+    return value
+
+
 def _admit(kept: dict[int, tuple[int, str]], number: int, entry: tuple[int, str]) -> int:
     """Admit a message to the worst; the number of the one that leaves for it: its own when it stays out, 0 for none.
 
@@ -174,9 +195,10 @@ def _admit(kept: dict[int, tuple[int, str]], number: int, entry: tuple[int, str]
     if len(kept) <= WORST:
         return 0
     alike: dict[str, int] = {}
-    least = (False, 0, 0)
+    ranks = []
     for one in sorted(kept, key=lambda one: (-kept[one][0], one)):
         place = alike[kept[one][1]] = alike.get(kept[one][1], 0) + 1
-        least = max(least, (place > WORST_ALIKE, -kept[one][0], one))
-    del kept[least[2]]
-    return least[2]
+        ranks.append((place > WORST_ALIKE, -kept[one][0], one))
+    least = max(ranks)[2]
+    del kept[least]
+    return least
