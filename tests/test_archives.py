@@ -110,6 +110,25 @@ def test_what_programs_put_beside_the_mail_is_passed_over_and_other_files_are_li
     assert [(r.member, r.foreign) for r in refusals] == [("Takeout/archive_browser.html", True)]
 
 
+def test_a_large_file_that_is_no_mail_is_not_read_to_its_end(tmp_path: Path) -> None:
+    limits = Limits(message_octets=2_000_000)
+    film = b"\0\0\0\x20ftypisom" + random.Random(4).randbytes(3_000_000)
+    for octets in (zipped([("film", film), ("a.eml", MESSAGE)]), tarred([("film", film), ("a.eml", MESSAGE)])):
+        found, (refusal,) = read_octets(tmp_path, octets, limits)
+        assert [c.raw for c in found] == [MESSAGE]
+        assert (refusal.problem, refusal.foreign) == ("is no mail: it has none of the header fields of a message", True)
+    _, (refusal,) = read_octets(tmp_path, zipped([("big.eml", MESSAGE + film)]), limits)
+    assert (refusal.problem, refusal.foreign) == ("is larger than 2000000 octets (limits.message-octets)", False)
+
+
+def test_a_folder_of_a_zip_that_holds_octets_is_a_member(tmp_path: Path) -> None:
+    octets = bytearray(zipped([("a/", b""), ("b/", MESSAGE)]))
+    struct.pack_into("<L", octets, octets.rindex(b"PK\x01\x02") + 38, 0)  # without the mark of a folder
+    found, refusals = read_octets(tmp_path, bytes(octets))
+    assert [c.raw for c in found] == [MESSAGE]
+    assert refusals == []
+
+
 def test_several_streams_one_after_the_other_are_one(tmp_path: Path) -> None:
     mailbox = mbox([MESSAGE, OTHER])
     for pack in (gzip.compress, bz2.compress, lzma.compress):
@@ -156,7 +175,7 @@ def test_terminal_escapes_and_markup_in_names_are_shown_as_text(tmp_path: Path, 
     found, refusals = read_octets(tmp_path, pack([(name, MESSAGE), (name + "x", b"?")]))
     shown = "\\x1b]0;x\\x07\\x1b[2J\\x0d\\x0a<script>alert(1)</script>\\xc2\\x9b.eml"
     assert [c.source.member for c in found] == [shown]
-    assert problems(refusals) == {shown + "x": "is not a message: it has no header field"}
+    assert problems(refusals) == {shown + "x": "is no mail: it has none of the header fields of a message"}
 
 
 def test_a_huge_name_is_cut_where_it_is_listed(tmp_path: Path) -> None:
@@ -239,7 +258,7 @@ def test_a_zip_bomb_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_a_compressed_bomb_is_left_when_it_has_grown_too_much(tmp_path: Path, pack: Squeeze) -> None:
-    tar = tarred([("a.eml", MESSAGE), ("bomb", bytes(20_000_000)), ("b.eml", OTHER)])
+    tar = tarred([("a.eml", MESSAGE), ("bomb", MESSAGE + bytes(20_000_000)), ("b.eml", OTHER)])
     found, refusals = read_octets(tmp_path, pack(tar), SMALL)
     assert [c.raw for c in found] == [MESSAGE]
     assert [r.problem for r in refusals] == [

@@ -147,7 +147,19 @@ def test_a_file_of_another_kind_is_listed_and_no_error_in_a_tree_but_one_when_na
     (named,) = refused(photo)
     assert met.foreign
     assert not named.foreign
-    assert met.problem == named.problem == "is not a message: it has no header field"
+    assert met.problem == "is no mail: it has none of the header fields of a message"
+    assert named.problem == "is not a message: it has no header field"
+
+
+@pytest.mark.parametrize(
+    "octets", [b"Note: buy milk\n\nand bread\n", b"\x89PNG\r\n\x1a\nx:\0\0", b"<p>a</p>\nb: c\n\n"]
+)
+def test_what_only_has_a_colon_is_no_mail_in_a_tree(tmp_path: Path, octets: bytes) -> None:
+    (met,) = refused(write(tmp_path / "x", octets).parent)
+    assert met.foreign
+    assert judged(items(tmp_path / "x")[0]).raw == octets
+    write(tmp_path / "x", b"X-Own: 1\nReceived: by y\n\n")
+    assert refused(tmp_path) == []
 
 
 def test_what_is_not_there_or_cannot_be_read_is_one_line(tmp_path: Path) -> None:
@@ -166,6 +178,16 @@ def test_a_message_over_the_limit_is_refused_before_it_is_read(tmp_path: Path) -
         stream.truncate(3 * 1024**3)
     (refusal,) = refused(file)
     assert refusal.problem == "is larger than 157286400 octets (limits.message-octets)"
+
+
+def test_a_large_file_of_a_folder_is_an_error_only_when_it_begins_as_a_message(tmp_path: Path) -> None:
+    for name, start in (("film.mp4", b"\0\0\0\x20ftypisom"), ("huge.eml", MESSAGE % 1)):
+        with (tmp_path / name).open("wb") as stream:
+            stream.write(start)
+            stream.truncate(200 * 1024 * 1024)
+    film, mail = refused(tmp_path)
+    assert (film.problem, film.foreign) == ("is no mail: it has none of the header fields of a message", True)
+    assert (mail.problem, mail.foreign) == ("is larger than 157286400 octets (limits.message-octets)", False)
 
 
 def test_a_file_that_shrinks_or_goes_after_it_was_found_is_listed(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from verify.mailboxes.folders import is_note_path
 from verify.mailboxes.items import Form, Octets, Refusal, refusal, trouble
 from verify.mailboxes.kinds import ARCHIVES, HEAD, Kind, kind_of
 from verify.mailboxes.mbox import split
+from verify.mailboxes.single import NO_MAIL, may_be_mail
 from verify.mailboxes.unpacking import BLOCK, Budget, Joined, Part, Reader, Spent, Trouble, Unpacked, spool
 from verify.model import Limits, Source
 
@@ -91,11 +92,18 @@ class _Archive:
         elif kind in (Kind.ZIP, Kind.MBOX, Kind.OUTLOOK_STORE):
             yield from self._sought(kind, stream, member, depth)
         else:
-            raw = stream.read(self._limits.message_octets)
-            if stream.read(1):
+            raw = stream.read(self._limits.header_octets)
+            if len(raw) == self._limits.header_octets and not self._may_be_mail(kind, raw):
+                yield refusal(self._path, member, NO_MAIL, foreign=True)
+                return
+            raw += stream.read(max(self._limits.message_octets - len(raw), 0))
+            if len(raw) > self._limits.message_octets or stream.read(1):
                 raise Trouble(f"is larger than {self._limits.message_octets} octets (limits.message-octets)")
             form = Form.OUTLOOK if kind is Kind.OUTLOOK_MESSAGE else Form.FOUND
             yield Octets(raw, Source(path=self._path, member=member), form)
+
+    def _may_be_mail(self, kind: Kind, start: bytes) -> bool:
+        return kind is Kind.OUTLOOK_MESSAGE or may_be_mail(start, self._limits)
 
     def _sought(self, kind: Kind, stream: Reader, member: str | None, depth: int) -> Items:
         file, cut = spool(stream, self._limits)
@@ -134,7 +142,7 @@ class _Archive:
         with archive:
             for info in archive.infolist():
                 self._budget.member()
-                if info.is_dir():
+                if info.is_dir() and not info.file_size:
                     continue
                 name = _joined(member, info.filename, self._limits)
                 if is_note_path(info.filename):

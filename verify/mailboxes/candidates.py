@@ -12,7 +12,7 @@ from pathlib import Path
 from verify.mailboxes.items import Candidate, Form, Octets, Refusal, Span, refusal, trouble, visible
 from verify.mailboxes.mbox import undo
 from verify.mailboxes.outlook import synthetic
-from verify.mailboxes.single import NO_FIELD, NoMessage, unwrap
+from verify.mailboxes.single import NO_FIELD, NO_MAIL, NoMessage, is_mail, may_be_mail, unwrap
 from verify.model import Fidelity, FidelityNote, Limits, Source, replace
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n|\r\r")
@@ -26,6 +26,8 @@ def candidates(item: Span | Octets, limits: Limits) -> tuple[Candidate, ...] | R
     """
     source = Source(path=visible(item.path), index=item.index) if isinstance(item, Span) else item.source
     if item.size > limits.message_octets:
+        if item.form is Form.FOUND and isinstance(item, Span) and not _begins_as_mail(item, limits):
+            return _refused(source, NO_MAIL, foreign=True)
         return _refused(source, f"is larger than {limits.message_octets} octets (limits.message-octets)")
     if isinstance(item, Octets):
         octets = item.raw
@@ -53,8 +55,19 @@ def candidates(item: Span | Octets, limits: Limits) -> tuple[Candidate, ...] | R
                 readings = (unwrap(octets, source, "", limits),)
             except NoMessage as error:
                 foreign = item.form is Form.FOUND and error.problem == NO_FIELD
-                return _refused(source, error.problem, foreign=foreign)
+                return _refused(source, NO_MAIL if foreign else error.problem, foreign=foreign)
+            if item.form is Form.FOUND and not is_mail(readings[0][0], limits):
+                return _refused(source, NO_MAIL, foreign=True)
     return tuple(Candidate(*reading) for reading in readings)
+
+
+def _begins_as_mail(span: Span, limits: Limits) -> bool:
+    """A large file of a folder is looked at before it counts as a message that is too large."""
+    try:
+        with Path(span.path).open("rb", buffering=0) as file:
+            return may_be_mail(file.read(limits.header_octets), limits)
+    except OSError:
+        return True
 
 
 def _read(span: Span) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verify.mailboxes import archives, folders
-from verify.mailboxes.items import Octets, Refusal, refusal, visible
+from verify.mailboxes.items import Form, Octets, Refusal, refusal, visible
 from verify.mailboxes.kinds import Kind
 from verify.model import Limits
 
@@ -34,6 +34,14 @@ def read(url: str, limits: Limits) -> Iterator[Octets | Refusal]:
             path = shown if names == [root] else visible(system.unstrip_protocol(name))
             try:
                 with system.open(name, "rb") as file:
-                    yield from archives.read(file, Kind.OTHER, path, limits, system.size(name) or 0)
+                    for item in archives.read(file, Kind.OTHER, path, limits, system.size(name) or 0):
+                        yield _named(item) if names == [root] else item
             except Exception as error:  # noqa: BLE001
                 yield refusal(path, None, f"cannot be read: {type(error).__name__}")
+
+
+def _named(item: Octets | Refusal) -> Octets | Refusal:
+    """The user named the file itself, so it is meant as a message."""
+    if isinstance(item, Octets) and item.form is Form.FOUND and item.source.member is None:
+        return Octets(item.raw, item.source, Form.MESSAGE)
+    return item

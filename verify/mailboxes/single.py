@@ -34,12 +34,19 @@ class NoMessage(Exception):
 _BATCH = "judge it with `mailverdict batch`"
 
 NO_FIELD = "is not a message: it has no header field"
+NO_MAIL = "is no mail: it has none of the header fields of a message"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EMLX_COUNT = re.compile(rb"(\d{1,18})[ \t]*\r?\n")
 _PARTIAL = ".partial.emlx"  # how Apple Mail names a message whose attachments it keeps elsewhere
 _PROPERTY_LIST = re.compile(rb"\s*<\?xml ")  # what follows the message of that many octets
-_FIELD = re.compile(rb"[!-9;-~]{1,998}[ \t]*:")  # how nearly every message starts
+_FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:")  # how nearly every message starts
+_OF_MAIL = frozenset(
+    (
+        b"from sender to cc bcc subject date message-id reply-to in-reply-to references received return-path "
+        b"delivered-to mime-version dkim-signature arc-seal authentication-results resent-from"
+    ).split()
+)
 
 
 def read_single(path: str, limits: Limits, stdin: BinaryIO | None = None) -> tuple[bytes, Source]:
@@ -127,6 +134,24 @@ def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[b
     if not _FIELD.match(octets) and not holds_message(parse_message(octets[: limits.header_octets], limits=limits)):
         raise NoMessage(shown, NO_FIELD)
     return octets, replace(source, fidelity=fidelity, fidelity_notes=(*source.fidelity_notes, *notes))
+
+
+def is_mail(octets: bytes, limits: Limits) -> bool:
+    """True when one of the fields that mail has stands in the header; so a note with a colon or a picture is no mail.
+
+    For files that nobody named.  ``octets``: of the message, or as many of them as a header may have.
+    """
+    first = _FIELD.match(octets)
+    if first is not None and first[1].lower() in _OF_MAIL:
+        return True
+    fields = parse_message(octets[: limits.header_octets], limits=limits).fields
+    return any(field.key in _OF_MAIL for field in fields)
+
+
+def may_be_mail(start: bytes, limits: Limits) -> bool:
+    """The same for the first octets of a file, before what it put around the message is off."""
+    start = start.removeprefix(_BYTE_ORDER_MARK)
+    return _EMLX_COUNT.match(start) is not None or is_mail(start, limits)
 
 
 def _after_first_line(octets: bytes) -> bytes:
