@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 # Debian packages that tests use.  Installed by `make test` only where CI=true; tests without them are skipped elsewhere.
-DEBIAN := nsd unbound
+DEBIAN := nsd unbound postfix
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test format lint types unit debian lock clean
