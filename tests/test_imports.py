@@ -46,6 +46,9 @@ FRONTS = {
     "sinks": {"journal", "outfile"},
     "outfile": {"journal"},
     **dict.fromkeys({"milter", *_MILTER}, _MILTER),
+    "batch": {"batch_run", "outfile", "progress"},
+    "batch_run": {"batch", "progress", "repeated", "run", "worker"},
+    "worker": {"many"},
 }
 
 # Library -> the modules that wrap it.  No one else knows it.

@@ -112,6 +112,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_error: str = "accept"  # what filter and milter do when judging fails: "accept" or "tempfail"
     milter: MilterOptions = MilterOptions()
     policy: PolicyOptions = PolicyOptions()
+    # batch
+    attached: bool = False  # judge the messages inside of messages, too
+    workers: int | None = None  # None: one for each processor, or those of the cluster
+    engine: str = "process"  # or "dask"
+    scheduler: str | None = None  # address of the Dask scheduler
+    dns_concurrency: int | None = None  # questions in flight, of all workers together
+    dns_rate: float | None = None  # questions a second, of all workers together; None for no limit
+    resume: bool = False
+    fail_on: Texts = ()  # conclusions
     # output
     format: str | None = None
     output: Texts = ()

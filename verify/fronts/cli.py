@@ -15,7 +15,7 @@ from .console import ClosedPipe, Status, attempt, discard_output, error, told
 from .options import Command, version_option
 
 # name: module below verify.fronts that holds the command under that name
-_COMMANDS = {"check": "check", "filter": "filter", "milter": "milter", "show": "show"}
+_COMMANDS = {"check": "check", "batch": "batch", "filter": "filter", "milter": "milter", "show": "show"}
 _DEFAULT = "check"
 
 

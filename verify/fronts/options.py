@@ -20,14 +20,22 @@ BOUNDARY = "Whom to trust"
 ANSWERS = "Where answers come from"
 RULES = "How to judge"
 OUTPUT = "Output"
+WORK = "How to work"
 OTHER = "Other"
 
+BATCH_FORMATS = ("jsonl", "csv", "sqlite", "html")
 FORMATS = ("text", "json", "jsonl", "header", "html")
 
 ABOUT_STATUSES = """\b
 Exit status: 0 authenticated, 1 failed, 3 unprotected, 4 undetermined,
 2 wrong usage, 5 no message, 70 a bug, 130 interrupted. With several files
 the most serious one, in the order 70, 5, 1, 4, 3, 0."""
+
+
+BATCH_STATUSES = """\b
+Exit status: 0 every message has a verdict, 5 some could not be read,
+1 a conclusion of --fail-on was met, 2 wrong usage or configuration,
+70 a bug, 130 interrupted."""
 
 
 class GroupedOption(click.Option):
@@ -151,6 +159,54 @@ _JUDGING = (
     _option(OUTPUT, "--authserv-id", metavar="ID", help="Id that we write in Authentication-Results. [localhost]"),
 )
 
+_BATCH = (
+    _option(RULES, "--attached", is_flag=True, help="Judge messages attached to messages, too, each on its own."),
+    _option(
+        OUTPUT,
+        "--format",
+        type=click.Choice(BATCH_FORMATS),
+        help="Format of the output. [jsonl]",
+    ),
+    _option(
+        OUTPUT,
+        "--output",
+        metavar="FILE",
+        multiple=True,
+        help="Write to FILE instead of standard output (-). Repeatable; the format then comes from the suffix: "
+        ".jsonl, .csv, .sqlite, .db or .html.",
+    ),
+    _option(
+        OUTPUT,
+        "--fail-on",
+        type=click.Choice(("failed", "undetermined", "unprotected")),
+        multiple=True,
+        help="Exit with 1 when a message has this conclusion. Repeatable.",
+    ),
+    _option(WORK, "--workers", metavar="N", type=click.IntRange(min=1), help="Processes. [one for each processor]"),
+    _option(
+        WORK,
+        "--engine",
+        type=click.Choice(("process", "dask")),
+        help="Processes of this machine (default), or a Dask cluster (needs the extra dask).",
+    ),
+    _option(WORK, "--scheduler", metavar="ADDRESS", help="The Dask scheduler."),
+    _option(
+        WORK,
+        "--dns-concurrency",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="DNS questions in flight, of all workers together. [64]",
+    ),
+    _option(
+        WORK,
+        "--dns-rate",
+        metavar="N",
+        type=click.FloatRange(min=0, min_open=True),
+        help="DNS questions a second at most, of all workers together.",
+    ),
+    _option(WORK, "--resume", is_flag=True, help="Go on with a run that was killed, where it was."),
+)
+
 _SHOWN = (
     _option(OUTPUT, "--format", type=click.Choice(FORMATS), help="Format of the output. [text]"),
     _option(
@@ -192,6 +248,11 @@ def judging_options(function: F) -> F:
 def showing_options(function: F) -> F:
     """Options of every command that shows verdicts."""
     return _apply((*_SHOWN, *_GENERAL), function)
+
+
+def batch_options(function: F) -> F:
+    """Options of ``batch``: the envelope is each message's own."""
+    return _apply((*_JUDGING, *_BATCH, *_GENERAL), function)
 
 
 def filtering_options(function: F) -> F:

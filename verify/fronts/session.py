@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from verify.config import Config, DnsMode, check_envelope, lookup, resolve
 from verify.config import envelope as configured_envelope
 from verify.evaluate import NeedAnswers, Progress, evaluate
-from verify.lookup.answers import Answers
+from verify.lookup.answers import Answers, Known
 from verify.lookup.recording import Recording, RecordingWriter, load_recording
 from verify.model import (
     Answer,
@@ -24,6 +24,7 @@ from verify.model import (
     Message,
     Outcome,
     Question,
+    Settings,
     Source,
     Verdict,
     replace,
@@ -98,10 +99,20 @@ class Judge:
             self._record(source.record)
 
     def _record(self, path: Path) -> None:
-        described = self._recording.resolver if self._resolver is None else self._resolver.describe()
+        described = self._describe()
         self._file = path.open("wb")
-        self._writer = RecordingWriter(
-            self._file, recorded_at=self.now(), resolver=described, known=self._recording if self._terminal else None
+        self._writer = self.writer(self._file, described)
+
+    def _describe(self) -> str:
+        return self._recording.resolver if self._resolver is None else self._resolver.describe()
+
+    def writer(self, file: BinaryIO, described: str | None = None) -> RecordingWriter:
+        """A recording of what this judge uses, begun in an empty file.  Raises ``NoResolver``."""
+        return RecordingWriter(
+            file,
+            recorded_at=self.now(),
+            resolver=self._describe() if described is None else described,
+            known=self._recording if self._terminal else None,
         )
 
     def now(self) -> int:
@@ -119,7 +130,12 @@ class Judge:
         task = Task(self, message, envelope)
         while (needed := task.step()) is not None:
             task.take(self._resolver.resolve(needed, task.deadline) if needed and self._resolver else [])
-        return self._finish(task, started)
+        return self.finish(task, started)
+
+    @property
+    def resolver(self) -> Resolver | None:
+        """What is asked; None when every answer is known, or none is."""
+        return self._resolver
 
     async def judge_async(self, raw: bytes, source: Source | None = None, envelope: Envelope | None = None) -> Verdict:
         """As ``judge``; waits for the DNS without blocking.  The evaluation itself runs in the caller's thread."""
@@ -127,9 +143,10 @@ class Judge:
         task = Task(self, parse_message(raw, source, self.settings.limits), envelope)
         while (needed := task.step()) is not None:
             task.take(await self._resolver.resolve_async(needed, task.deadline) if needed and self._resolver else [])
-        return self._finish(task, started)
+        return self.finish(task, started)
 
-    def _finish(self, task: Task, started: float) -> Verdict:
+    def finish(self, task: Task, started: float) -> Verdict:
+        """The verdict of a task that is done, with the time since ``started``; records what it used."""
         assert task.verdict is not None
         if self._writer is not None:
             self._writer.write(task.answers.used.values())
@@ -142,9 +159,10 @@ class Judge:
         """
         return Task(self, message, envelope, after)
 
-    def answers(self) -> Answers:
+    def answers(self, shared: Known | None = None) -> Answers:
         """What one message may ask: the recording, or what this run has recorded, then the resolver."""
-        return Answers(self._recording.answers, terminal=self._terminal)
+        known = self._recording.answers if self._terminal or shared is None else shared
+        return Answers(known, terminal=self._terminal)
 
     def standing(self, question: Question) -> Answer | None:
         """Under ``--record`` the first answer to a question stands for the whole run."""
@@ -169,8 +187,18 @@ class Judge:
 class Task:
     """One message on its way to a verdict: the steps that the sync and the async loop share."""
 
-    def __init__(self, judge: Judge, message: Message, envelope: Envelope | None, after: Task | None = None) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        message: Message,
+        envelope: Envelope | None,
+        after: Task | None = None,
+        *,
+        settings: Settings | None = None,
+        shared: Known | None = None,
+    ) -> None:
         self._judge = judge
+        self._settings = settings or judge.settings
         self._message = message
         self._envelope = judge.envelope if envelope is None else check_envelope(envelope)
         self._now = judge.now()
@@ -178,12 +206,12 @@ class Task:
         self._progress: Progress | None = None
         self._wanted: tuple[Question, ...] = ()
         self.deadline = self._budget.deadline
-        self.answers: Answers = judge.answers() if after is None else after.answers
+        self.answers: Answers = judge.answers(shared) if after is None else after.answers
         self.verdict: Verdict | None = None
 
     def step(self) -> list[Question] | None:
         """Evaluate; the questions to ask now, or None when there is a verdict."""
-        result = evaluate(self._message, self._envelope, self.answers, self._now, self._judge.settings, self._progress)
+        result = evaluate(self._message, self._envelope, self.answers, self._now, self._settings, self._progress)
         if isinstance(result, Verdict):
             self.verdict = result
             return None
@@ -207,6 +235,18 @@ class Task:
 def host_name() -> str:
     """The name of this machine, as the authserv-id when none is configured."""
     return socket.gethostname() or "localhost"
+
+
+def attached_settings(outer: Verdict, settings: Settings) -> Settings:
+    """The settings for a message attached to another one.
+
+    What the user vouches for holds inside only when the outer message never came in from outside, by a boundary that
+    the user named: a colleague's report.  Else anybody may have written the whole part.
+    """
+    named = settings.receivers or settings.trust_hosts or settings.trust_networks
+    if named and outer.origin.never_crossed_border and not outer.origin.conflict:
+        return settings
+    return replace(settings, receivers=(), trust_hosts=(), trust_networks=(), trust_authserv_ids=(), foreign=True)
 
 
 def live_resolver(servers: Sequence[tuple[str, int]], timeout: float) -> Resolver:

@@ -110,6 +110,10 @@ class Sinks:
         self.tally.add(tally)
         self._position = position
 
+    def lines(self) -> tuple[Path, int] | None:
+        """The file in which the next JSON line will stand, and where; None when none can be read again."""
+        return next(((Path(one.path), one.size) for one in self._files if one.form == "jsonl" and one.plain), None)
+
     def _note(self, position: int, tally: Tally) -> None:
         assert self._journal is not None
         plain = [one for one in self._files if one.plain]

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Protocol
 
 from verify.model import Answer, NotKnownYet, Outcome, Question
+
+
+class Known(Protocol):
+    """Answers that many messages share: a recording, or a cache."""
+
+    def get(self, question: Question, /) -> Answer | None: ...
+
+    def __contains__(self, question: object, /) -> bool: ...
 
 
 class Answers:
@@ -16,8 +25,8 @@ class Answers:
 
     __slots__ = ("_known", "_own", "terminal", "used")
 
-    def __init__(self, known: Mapping[Question, Answer] | None = None, terminal: bool = False) -> None:
-        self._known: Mapping[Question, Answer] = {} if known is None else known
+    def __init__(self, known: Known | None = None, terminal: bool = False) -> None:
+        self._known: Known = {} if known is None else known
         self._own: dict[Question, Answer] = {}
         self.terminal = terminal
         self.used: dict[Question, Answer] = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -43,6 +43,9 @@ class Cache:
             return answer
         answer = self._fresh(self._absent[question.name])
         return None if answer is None else replace(answer, question=question)
+
+    def __contains__(self, question: object) -> bool:
+        return isinstance(question, Question) and self.get(question) is not None
 
     def put(self, answer: Answer) -> None:
         """Keep an answer for as long as it may be kept, in place of an older one."""
@@ -95,6 +98,19 @@ class Resolver(Protocol):
     def describe(self) -> str: ...
 
 
+def stream(resolver: Resolver, questions: Iterator[Question]) -> Iterator[Answer]:
+    """Answers as they come in; from a resolver that has no ``stream`` of its own, in rounds.
+
+    ``questions`` may go on after it ended: it is looked at again after each answer, or each round.
+    """
+    own = getattr(resolver, "stream", None)
+    if own is not None:
+        yield from own(questions)
+        return
+    while asked := list(questions):
+        yield from resolver.resolve(asked)
+
+
 class CachingResolver:
     """A resolver before which a cache stands.  ``resolve_async`` merges equal questions of calls at the same time."""
 
@@ -114,6 +130,12 @@ class CachingResolver:
         for answer in fresh.values():
             self.cache.put(answer)
         return [answers[question] or fresh[question] for question in questions]
+
+    def stream(self, questions: Iterator[Question]) -> Iterator[Answer]:
+        """As ``stream``; every answer is kept.  Look into ``cache`` first: what is asked here is asked."""
+        for answer in stream(self._resolver, questions):
+            self.cache.put(answer)
+            yield answer
 
     async def resolve_async(self, questions: Sequence[Question], deadline: float | None = None) -> list[Answer]:
         """``resolve`` on the event loop.

@@ -80,14 +80,18 @@ def carry(
 ) -> Generator[Exchange, None, None]:
     """Bring exchanges to their end, at most ``concurrency`` at once, and yield each as it ends.
 
-    The next is taken from ``exchanges`` when its turn has come, which ``reserve(now)`` sets.  At the deadline (by
-    ``time.monotonic``) the rest is left as it is.  Close the generator to close its sockets.
+    The next is taken from ``exchanges`` when its turn has come, which ``reserve(now)`` sets; an iterator that ended is
+    looked at again after each exchange that ends.  At the deadline (by ``time.monotonic``) the rest is left as it is.
+    Close the generator to close its sockets.
     """
     loop = _Loop(servers)
     try:
-        waiting = next(exchanges, None)
+        waiting: Exchange | None = None
         turn: float | None = None
-        while waiting is not None or loop.open:
+        while True:
+            waiting = waiting or next(exchanges, None)
+            if waiting is None and not loop.open:
+                return
             now = time.monotonic()
             if deadline is not None and now >= deadline:
                 return

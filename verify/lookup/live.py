@@ -126,6 +126,22 @@ class LiveResolver:
             for question in questions
         ]
 
+    def stream(self, questions: Iterator[Question]) -> Iterator[Answer]:
+        """Answers as they come in.  ``questions`` may go on after it ended: it is looked at again after each answer.
+
+        The caller sees to it that no question is given twice.
+        """
+        carried = carry(
+            self.servers,
+            map(self._begin, questions),
+            concurrency=self._concurrency,
+            reserve=self._reserve,
+            deadline=None,
+        )
+        with closing(carried):
+            for exchange in carried:
+                yield self._end(exchange)
+
     async def resolve_async(self, questions: Sequence[Question], deadline: float | None = None) -> list[Answer]:
         """``resolve``, on the running event loop; calls at the same time share ``concurrency`` and ``rate``."""
         unique = list(dict.fromkeys(questions))

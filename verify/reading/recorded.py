@@ -71,13 +71,19 @@ def read_recorded(message: Message, facts: OriginFacts, settings: Settings) -> t
             field=r.field.name.decode("ascii", "backslashreplace"),
             index=r.field.index,
             authserv_id=r.writer,
-            standing=zone.standing(r, r.field.index in slot),
+            standing=_believed(zone.standing(r, r.field.index in slot), settings),
             results=r.results,
             parsed=r.parsed,
             limit=r.limit,
         )
         for r in read
     )
+
+
+def _believed(standing: RecordedStanding, settings: Settings) -> RecordedStanding:
+    if settings.foreign and standing is not RecordedStanding.FORGED:
+        return RecordedStanding.UNTRUSTED
+    return standing
 
 
 class _Unread(Struct, frozen=True, kw_only=True):
