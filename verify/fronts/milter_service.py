@@ -68,6 +68,7 @@ def run(load: Load, environ: Mapping[str, str] | None = None) -> Status:
     environ = os.environ if environ is None else environ
     config = load()
     checked = serving(config)
+    make_site(config, None, NoMetrics())  # what cannot be read is refused before anything is opened
     sockets = open_sockets(checked, environ)
     try:
         if checked.user is not None:
@@ -182,7 +183,6 @@ class _Supervisor:
         if folder is not None:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder.name
         try:
-            make_site(self._load(), None, NoMetrics())  # refused here rather than in each worker
             for _ in range(self._serving.workers):
                 self._start(numbers)
             _metrics(self._serving.metrics, serve=True)
