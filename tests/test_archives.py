@@ -178,6 +178,16 @@ def test_terminal_escapes_and_markup_in_names_are_shown_as_text(tmp_path: Path, 
     assert problems(refusals) == {shown + "x": "is no mail: it has none of the header fields of a message"}
 
 
+def test_a_member_without_a_name_is_read(tmp_path: Path) -> None:
+    octets = bytearray(zipped([("a", MESSAGE)]))
+    end = octets.rindex(b"PK\x01\x02")
+    for at in (26, end + 28):  # the lengths of the name: the octet becomes an extra field that says nothing
+        struct.pack_into("<HH", octets, at, 0, 1)
+    found, refusals = read_octets(tmp_path, bytes(octets))
+    assert [(c.raw, c.source.member) for c in found] == [(MESSAGE, "")]
+    assert refusals == []
+
+
 def test_a_huge_name_is_cut_where_it_is_listed(tmp_path: Path) -> None:
     octets = zipped([("x" * 60_000, MESSAGE), ("b.eml", OTHER)])
     found, (refusal,) = read_octets(tmp_path, octets)

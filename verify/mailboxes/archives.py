@@ -142,7 +142,7 @@ class _Archive:
         with archive:
             for info in archive.infolist():
                 self._budget.member()
-                if info.is_dir() and not info.file_size:
+                if info.filename.endswith("/") and not info.file_size:  # a name may be empty
                     continue
                 name = _joined(member, info.filename, self._limits)
                 if is_note_path(info.filename):
