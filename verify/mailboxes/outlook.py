@@ -28,13 +28,13 @@ class Unreadable(Exception):
 
 
 def synthetic(header: bytes, source: Source) -> tuple[bytes, Source]:
-    """A message of nothing but the header that the format kept; without one, no octets at all."""
+    """A message of nothing but the header that the format kept; without one, an empty header."""
     notes: tuple[FidelityNote, ...] = (FidelityNote.NO_ORIGINAL_BYTES,)
     header = _LINE_END.sub(b"\r\n", _FIRST_LINE.sub(b"", header, count=1)).strip(b"\r\n\0")
     if not header:
         notes = (*notes, FidelityNote.NO_TRANSPORT_HEADERS)
     source = replace(source, fidelity=Fidelity.SYNTHETIC, fidelity_notes=(*source.fidelity_notes, *notes))
-    return (header + b"\r\n\r\n" if header else b""), source
+    return (header + b"\r\n\r\n" if header else b"\r\n"), source
 
 
 def read_message(octets: bytes, source: Source) -> tuple[bytes, Source]:

@@ -98,7 +98,7 @@ def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[b
     """The message without what the file put around it.
 
     ``source``: path and member, sha256 and size of the octets as found.  ``shown``: the name for a refusal.  Raises
-    ``NoMessage``.  A ``.msg`` without a header gives no octets, and a source that says so.
+    ``NoMessage``.  A ``.msg`` without a header gives an empty one, and a source that says so.
     """
     if not octets:
         raise NoMessage(shown, "is empty")
