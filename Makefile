@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 # Debian packages that tests use.  Installed by `make test` only where CI=true; tests without them are skipped elsewhere.
-DEBIAN := nsd unbound postfix
+DEBIAN := nsd unbound postfix chromium
+# Node from elsewhere will do.
+DEBIAN += $(shell command -v npm >/dev/null 2>&1 || echo nodejs npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test format lint types unit debian lock clean
+.PHONY: help venv demo test format lint types unit debian pages lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -37,7 +39,7 @@ venv: $(READY) ## make .venv with everything that development needs, from the lo
 demo: $(RUNNABLE) ## judge the samples with their recorded DNS
 	@sh samples/demo.sh $(BIN)/python
 
-test: debian lint types unit ## check format, lint and types, and run all tests
+test: debian pages lint types unit ## check format, lint and types, and run all tests
 
 lint: $(READY) ## check format and style
 	$(BIN)/ruff format --check .
@@ -60,6 +62,14 @@ else
 	@sh tests/debian.sh --tell $(DEBIAN)
 endif
 
+# What checks the pages: an HTML validator and an accessibility checker, from tests/page/package-lock.json.
+pages:
+ifeq ($(CI),true)
+	@npm ci --silent --prefix tests/page
+else
+	@test -d tests/page/node_modules || echo "tests that check the pages will be skipped; to run them: npm ci --prefix tests/page"
+endif
+
 UV ?= uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
@@ -69,5 +79,5 @@ lock: ## write the lock files anew (needs uv)
 	$(LOCK) -o requirements-dev.lock -c requirements.lock --extra psl --group dev pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/page/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
