@@ -582,3 +582,16 @@ def test_twice_the_text_takes_twice_the_time(shape: str) -> None:
         return best
 
     assert seconds(40_000) <= 2 * 1.5 * seconds(20_000) + 0.02
+
+
+@pytest.mark.parametrize(
+    "shown", ["=?utf-8?q?John_=40Acme=2C_Inc?=", "=?utf-8?q?Jobs_=40_Shop=2C_Berlin?=", "=?utf-8?q?Night=40Bar=2C?="]
+)
+def test_an_at_in_an_encoded_display_name_is_no_mailbox(shown: str) -> None:
+    author, _ = read(f"From: {shown} <a@shop.example>")
+    assert (author.domain, author.problem) == ("shop.example", None)
+
+
+def test_a_mailbox_in_an_encoded_display_name_is_one() -> None:
+    author, _ = read("From: =?utf-8?q?ceo=40legit=2Eexample=2C?= <a@attack.example>")
+    assert author.domain is None

@@ -239,6 +239,69 @@ CASES = {
         },
         "records-later",
     ),
+    "today's pass against a fail recorded for the null path": (
+        {
+            "origin": replace(ENVELOPE, mail_from=""),
+            "mail_from": spf(SpfWord.PASS),
+            "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN)]),
+            "late_spf": True,
+            "recorded": (recorded("spf", "fail", smtp_helo="mail." + DOMAIN),),
+        },
+        "records-later",
+    ),
+    "today's pass against a fail recorded as smtp.mail": (
+        {
+            "mail_from": spf(SpfWord.PASS),
+            "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN)]),
+            "late_spf": True,
+            "recorded": (recorded("spf", "fail", smtp_mail="a@" + DOMAIN),),
+        },
+        "records-later",
+    ),
+    "today's pass against a fail that names no identity": (
+        {
+            "mail_from": spf(SpfWord.PASS),
+            "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN)]),
+            "late_spf": True,
+            "recorded": (recorded("spf", "fail"),),
+        },
+        "records-later",
+    ),
+    "today's pass against a fail recorded for another": (
+        {
+            "mail_from": spf(SpfWord.PASS),
+            "dmarc": dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN)]),
+            "late_spf": True,
+            "recorded": (recorded("spf", "fail", smtp_mailfrom="a@other.example"),),
+        },
+        "spf-aligned",
+    ),
+    "altered copy under a testing key": (
+        {
+            "signatures": (sig(DkimWord.NEUTRAL, Reason.TESTING, body_hash_holds=False),),
+            "recorded": (recorded("dkim", "pass", header_d=DOMAIN),),
+        },
+        "copy-altered",
+    ),
+    "copy shorter than what was signed": (
+        {
+            "signatures": (sig(DkimWord.NEUTRAL, Reason.LENGTH_OVER_BODY),),
+            "recorded": (recorded("dkim", "pass", header_d=DOMAIN),),
+        },
+        "copy-altered",
+    ),
+    "key replaced by one for tests": (
+        {"signatures": (sig(DkimWord.NEUTRAL, Reason.TESTING, body_hash_holds=True, index=3),), **LATE},
+        "records-later",
+    ),
+    "key replaced by a stricter one": (
+        {"signatures": (sig(DkimWord.PERMERROR, Reason.KEY_STRICT_AUID, body_hash_holds=True, index=3),), **LATE},
+        "records-later",
+    ),
+    "key replaced by a shorter one": (
+        {"signatures": (sig(DkimWord.PERMERROR, Reason.KEY_TOO_SHORT, body_hash_holds=True, index=3),), **LATE},
+        "records-later",
+    ),
     "untried signature that could align": ({"untried": (DOMAIN,)}, "limit"),
     "untried signature of a stranger": ({"untried": ("attack.example",)}, "not-aligned"),
     "key look-up fails": ({"signatures": (sig(DkimWord.TEMPERROR, Reason.DNS_TIMEOUT),)}, "dns"),
@@ -352,6 +415,18 @@ def test_every_reason_has_a_case():
 )
 def test_dmarc_is_never_fail_where_something_could_not_be_checked(reason, result):
     assert settled_dmarc(facts(), reason).result is result
+
+
+def test_a_pass_of_today_is_not_written_as_one_of_then():
+    settled = settled_dmarc(
+        facts(dmarc=dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN)])), ConclusionReason.RECORDS_LATER
+    )
+    assert (settled.result, settled.reason) == (None, Reason.RECORDS_LATER)
+
+
+def test_what_never_crossed_the_border_has_no_dmarc_result_even_where_the_dns_failed():
+    settled = settled_dmarc(facts(dmarc=dmarc(DmarcWord.TEMPERROR)), ConclusionReason.NEVER_CROSSED_BORDER)
+    assert settled.result is None
 
 
 def test_dns_trouble_is_named_by_what_did_not_answer():

@@ -362,8 +362,9 @@ def test_d26_a_public_suffix_signs_for_nobody() -> None:
     raw = signed(domain="com")
     assert ours(raw, name="s._domainkey.com") == (DkimWord.POLICY, Reason.PUBLIC_SUFFIX)
     assert bare(raw) is True
-    listed = Settings(public_suffix=lambda name: None if name == "co.uk" else name)
-    assert ours(signed(domain="co.uk"), name="s._domainkey.co.uk", given=listed)[1] is Reason.PUBLIC_SUFFIX
+    # a suffix of the Public Suffix List may be somebody's own domain, which signs for itself; alignment is DMARC's
+    listed = Settings(public_suffix=lambda name: None if name == "pages.example" else name)
+    assert ours(signed(domain="pages.example"), name="s._domainkey.pages.example", given=listed)[0] is DkimWord.PASS
     assert ours(signed(), given=listed) == PASS
 
 

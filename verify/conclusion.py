@@ -48,10 +48,16 @@ _KEY_TROUBLE = frozenset(
         Reason.KEY_HASH_NOT_ALLOWED,
         Reason.KEY_SERVICE_NOT_EMAIL,
         Reason.SEVERAL_KEYS,
+        Reason.KEY_STRICT_AUID,
+        Reason.KEY_TOO_SHORT,
+        Reason.KEY_TOO_LONG,
         Reason.SIGNATURE_MISMATCH,
+        Reason.TESTING,
     }
 )
-_WRONG_IN_COPY = frozenset({Reason.BODY_HASH_MISMATCH, Reason.SIGNATURE_MISMATCH})
+_WRONG_IN_COPY = frozenset(
+    {Reason.BODY_HASH_MISMATCH, Reason.SIGNATURE_MISMATCH, Reason.LENGTH_OVER_BODY, Reason.TESTING}
+)
 
 # Conclusions under which nothing may be written that reads as "checked and wrong".
 _NOT_RUN = frozenset(
@@ -123,12 +129,12 @@ def settled_dmarc(facts: Facts, reason: ConclusionReason) -> DmarcResult:
     dmarc = facts.dmarc
     if reason is ConclusionReason.DNS:
         return replace(dmarc, result=DmarcWord.TEMPERROR, reason=_trouble(facts))
-    if dmarc.result is None and reason in _NOT_RUN:
-        return replace(dmarc, reason=Reason(reason.value))
+    if reason in _NOT_RUN and dmarc.result in (DmarcWord.FAIL, DmarcWord.TEMPERROR, None):
+        return replace(dmarc, result=None, reason=Reason(reason.value))
+    if reason is ConclusionReason.RECORDS_LATER and dmarc.result is DmarcWord.PASS:
+        return replace(dmarc, result=None, reason=Reason.RECORDS_LATER)  # a pass of today, not of then
     if dmarc.result is not DmarcWord.FAIL:
         return dmarc
-    if reason in _NOT_RUN:
-        return replace(dmarc, result=None, reason=Reason(reason.value))
     if reason is ConclusionReason.COPY_ALTERED:
         return replace(dmarc, reason=Reason.COPY_ALTERED)
     if reason is ConclusionReason.RECORDS_LATER:
@@ -311,7 +317,7 @@ def _concerns_author(facts: Facts, result: RecordedResult) -> bool:
         named = result.properties.get("header.from")
         return named is None or recorded_domain(named) == facts.author.domain
     if result.method == "dkim":
-        return _could_align(facts, _identifier_of(result), Method.DKIM)
+        return _could_align(facts, _signer(result), Method.DKIM)
     return False
 
 
@@ -322,7 +328,7 @@ def _trusted_word(facts: Facts, method: Method, domain: str | None) -> str | Non
         for recorded in facts.recorded
         if recorded.standing is RecordedStanding.TRUSTED
         for result in recorded.results
-        if result.method == method.value and _identifier_of(result) == domain
+        if result.method == method.value and _is_about(facts, result, domain)
     }
     words.discard("temperror")
     if not words:
@@ -330,10 +336,22 @@ def _trusted_word(facts: Facts, method: Method, domain: str | None) -> str | Non
     return "pass" if "pass" in words else "not-pass"
 
 
-def _identifier_of(result: RecordedResult) -> str | None:
-    """The domain that a recorded SPF (MAIL FROM, not HELO) or DKIM result is about."""
+def _is_about(facts: Facts, result: RecordedResult, domain: str | None) -> bool:
+    """Whether a recorded SPF or DKIM result is about the identifier with this domain.
+
+    SPF is about MAIL FROM, also where the writer names no identity; a HELO result is so for the null path alone.
+    """
+    if result.method == "dkim":
+        return _signer(result) == domain
     prop = result.properties
-    value = prop.get("smtp.mailfrom") if result.method == "spf" else prop.get("header.d") or prop.get("header.i")
+    named = prop.get("smtp.mailfrom") or prop.get("smtp.mail")
+    if named:
+        return recorded_domain(named) == domain
+    return "smtp.helo" not in prop or facts.origin.mail_from == ""
+
+
+def _signer(result: RecordedResult) -> str | None:
+    value = result.properties.get("header.d") or result.properties.get("header.i")
     return recorded_domain(value) if value else None
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from verify.checks.canonical import BodyHashes
 from verify.checks.compare import Findings, compare
 from verify.checks.coverage import read_coverage
+from verify.checks.diagnose import SIGNATURES as SIGNATURES_DIAGNOSED
 from verify.checks.diagnose import diagnose
 from verify.checks.reached import limits_reached
 from verify.checks.spf import passes_everyone
@@ -288,17 +289,27 @@ class _Known:
 
 
 def _explained(
-    message: Message, signatures: Iterable[DkimCheck], dmarc: DmarcResult, used: Used, settings: Settings
+    message: Message, signatures: tuple[DkimCheck, ...], dmarc: DmarcResult, used: Used, settings: Settings
 ) -> tuple[DkimCheck, ...]:
     """The signatures with their alignment and, where one does not hold, what explains that."""
     known = _Known(used)
     fields = {field.index: field for field in message.named(b"dkim-signature")}
-    explained = []
-    for check in signatures:
-        diagnoses = diagnose(message, fields[check.result.index], check, known, settings.limits)
-        result = replace(check.result, aligned=_aligned(dmarc, check), diagnoses=diagnoses)
-        explained.append(replace(check, result=result))
-    return tuple(explained)
+    aligned = {check.result.index: _aligned(dmarc, check) for check in signatures}
+    failing = [check for check in signatures if check.result.result is not DkimWord.PASS]
+    failing.sort(key=lambda check: aligned[check.result.index] is False)
+    diagnoses = {
+        check.result.index: diagnose(message, fields[check.result.index], check, known, settings.limits)
+        for check in failing[:SIGNATURES_DIAGNOSED]
+    }
+    return tuple(
+        replace(
+            check,
+            result=replace(
+                check.result, aligned=aligned[check.result.index], diagnoses=diagnoses.get(check.result.index, ())
+            ),
+        )
+        for check in signatures
+    )
 
 
 def _date_unvouched(reading: Reading, settings: Settings) -> bool:

@@ -102,7 +102,7 @@ def check_signature(
     question = signature.question
     if question is None:  # no problem means that both names are there
         return _refused(base, DkimWord.PERMERROR, Reason.BAD_SELECTOR)
-    if _is_public_suffix(signature.domain or "", settings):
+    if "." not in (signature.domain or ""):  # a top-level domain signs for nobody (RFC 6376 6.1.1)
         return _refused(base, DkimWord.POLICY, Reason.PUBLIC_SUFFIX)
 
     answer = ask(question)
@@ -121,12 +121,6 @@ def _word_of_problem(problem: Reason) -> DkimWord | None:
     if problem is Reason.LIMIT:
         return None
     return DkimWord.PERMERROR if problem in _PERMERROR else DkimWord.NEUTRAL
-
-
-def _is_public_suffix(domain: str, settings: Settings) -> bool:
-    if "." not in domain:
-        return True
-    return settings.public_suffix is not None and settings.public_suffix(domain) is None
 
 
 def _judge(

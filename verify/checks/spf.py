@@ -40,9 +40,9 @@ _MX_NAMES = 10  # RFC 7208 4.6.4
 _PTR_NAMES = 10  # RFC 7208 4.6.4
 _NAME_OCTETS = 253  # RFC 7208 7.3
 _PATH_OCTETS = 1024  # ours (RFC 5321 4.5.3.1.3: 256)
-# RFC 5321 4.1.2 with the letters of RFC 6531 3.3; a blank, since some hand the local part over without its quotes
-_ATOM = "[ 0-9A-Za-z!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
-_DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
+# RFC 5321 4.1.2 with the letters of RFC 6531 3.3; a blank, since some hand the local part over without its quotes; dots
+# anywhere, as in addresses of old mobile networks, since SPF rests on the domain (RFC 7208 4.3)
+_DOT_STRING = re.compile("[ .0-9A-Za-z!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+\\Z")
 _QUOTED_STRING = re.compile(r'"(?:[ !#-\[\]-~\x80-\U0010ffff]|\\[ -~])*"\Z')
 _COUNTED = frozenset(("include", "a", "mx", "ptr", "exists"))
 

@@ -34,7 +34,7 @@ _DELIMITER = re.compile(r'[\s<>,;:@\\\[\]"()\x00-\x1f\x7f]')
 _LITERAL = re.compile(r"\[[^\[\]@<>]{0,255}\]")
 _BLANKS_IN_ADDRESS = re.compile(r"(?<=[.@])[ \t]+|(?<![ \t])[ \t]++(?=[.@])")
 # A decoded display name in which a program that decodes before it parses would find a mailbox of its own.
-_MAILBOX_IN_NAME = re.compile(r"<[^<>]*@|@[^\s,;@]*\s*[,;]")
+_MAILBOX_IN_NAME = re.compile(r"<[^<>]*@|(?<=[^\s,;@])@[^\s,;@.]+\.[^\s,;@]*\s*[,;]")
 _ADDRESS_OCTETS = 1000  # of one address that is shown; RFC 5321 4.5.3.1 allows 320
 
 

@@ -44,7 +44,7 @@ _JUDGED_AT = {
 Row: TypeAlias = tuple[str, str, str]  # label, result word, text
 
 
-def to_text(verdict: Verdict, *, color: bool, verbose: bool, width: int) -> str:
+def to_text(verdict: Verdict, *, color: bool = False, verbose: bool = False, width: int = 80) -> str:
     """The verdict as lines of text with a final line end.
 
     ``color``: with colour codes of ours.  ``verbose``: with hops, recorded results, tree walk, coverage and DNS.
