@@ -168,5 +168,5 @@ def serve_metrics(host: str, port: int) -> Any:
     registry = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry)
     return start_http_server(port, host, registry)
