@@ -233,10 +233,8 @@ def _records_later(facts: Facts) -> bool:
 
 
 def _limit(facts: Facts) -> bool:
-    return (
-        any(_could_align(facts, domain, Method.DKIM) for domain in facts.untried)
-        or any(s.result.reason is Reason.LIMIT for s in _alignable(facts))
-        or (facts.mail_from.reason is Reason.LIMIT and _could_align(facts, facts.mail_from.domain, Method.SPF))
+    return any(i.reason is Reason.LIMIT for i in facts.dmarc.could_align) or any(
+        _could_align(facts, domain, Method.DKIM) for domain in facts.untried
     )
 
 

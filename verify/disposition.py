@@ -115,8 +115,11 @@ def _wanted(verdict: Verdict, policy: Policy) -> tuple[ActionKind, ActionReason]
         strictest = _for_policy(policy, _strictest_author_policy(verdict))
         return _at_least(strictest, ActionKind.QUARANTINE), ActionReason.AUTHOR_UNCLEAR
     if reason is ConclusionReason.LIMIT:
-        word = _policy_in_force(verdict.dmarc)
-        kind = ActionKind.QUARANTINE if word is None else _for_policy(policy, word)
+        if verdict.author.domain is None:  # whoever hides behind a limit may ask for the strictest
+            kind = _at_least(policy.on_reject, ActionKind.QUARANTINE)
+        else:
+            word = _policy_in_force(verdict.dmarc)
+            kind = ActionKind.QUARANTINE if word is None else _for_policy(policy, word)
         return kind, ActionReason.LIMIT_HIT
     if reason is ConclusionReason.DNS:
         if any(error.cause is Cause.BUDGET for error in verdict.dns.errors):
@@ -146,7 +149,11 @@ def _at_least(kind: ActionKind, least: ActionKind) -> ActionKind:
 
 
 def _strictest_author_policy(verdict: Verdict) -> PolicyWord:
+    """Of the domains that From names; one whose policy was not looked up, for their number, may ask for anything."""
     words = tuple(PolicyWord)
+    named = {reading.domain for reading in verdict.author.readings} - {None}
+    if len(named) > len(verdict.dmarc.author_policies):
+        return PolicyWord.REJECT
     found = [p.applied_policy for p in verdict.dmarc.author_policies if p.applied_policy is not None]
     return max(found, key=words.index, default=PolicyWord.NONE)
 

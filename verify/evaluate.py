@@ -161,7 +161,7 @@ def evaluate(
     ]
     tried = tuple(s for s in signatures if s is not None)
     # 2. DMARC, over the results so far: while some are missing it still tells what it needs to know.
-    identifiers = _identifiers(origin, mail_from, tried, reading.untried)
+    identifiers = _identifiers(author, origin, mail_from, tried, reading.untried)
     dmarc = None
     if run.interrupted:
         run.preview(lambda ask: _dmarc(author, identifiers, ask, settings))
@@ -318,14 +318,23 @@ def _dmarc(author: Author, identifiers: tuple[Identifier, ...], ask: Ask, settin
 
 
 def _identifiers(
-    origin: Origin, mail_from: SpfResult | None, signatures: tuple[DkimCheck, ...], untried: tuple[str, ...]
+    author: Author,
+    origin: Origin,
+    mail_from: SpfResult | None,
+    signatures: tuple[DkimCheck, ...],
+    untried: tuple[str, ...],
 ) -> tuple[Identifier, ...]:
-    """What the checks bring to DMARC, passing or not; results without a domain bring nothing."""
+    """What the checks bring to DMARC, passing or not; results without a domain bring nothing.
+
+    A signature that a limit kept unread could be the author's own.
+    """
     found = []
     if mail_from is not None and mail_from.domain is not None:
         found.append(Identifier(Method.SPF, mail_from.domain, _spf_state(origin, mail_from), mail_from.reason))
     for signature in signatures:
         domain = signature.result.domain
+        if domain is None and signature.result.reason is Reason.LIMIT:
+            domain = author.domain
         if domain is not None and signature.result.result is not DkimWord.NONE:
             found.append(Identifier(Method.DKIM, domain, _dkim_state(signature), signature.result.reason))
     found.extend(Identifier(Method.DKIM, domain, IdentifierState.UNKNOWN, Reason.LIMIT) for domain in untried)

@@ -151,6 +151,8 @@ CASES = [
     case("nul-in-domain", 22, from_(b"ceo@legit.example\0.attack.example"), "author-ambiguous"),
     case("nul-before-domain", 22, from_(b"x@attack.example\0@legit.example"), "author-ambiguous"),
     case("control-in-domain", 22, from_(b"x@att\x01ack.example"), "author-ambiguous"),
+    case("nul-in-local-part", 22, from_(b"x\0@attack.example"), "author-ambiguous"),
+    case("nul-in-name", 22, from_(b"Boss\0 <x@attack.example>"), "author-ambiguous"),
     case("control-joins", 22, from_(b"x@attack.example\x0b,ceo@legit.example"), "author-ambiguous"),
     case("delete-in-address", 22, from_(b"ceo@legit.example\x7f<x@attack.example>"), "author-ambiguous"),
     # 23: a display name that holds an address: a pass for the attacker's own domain, and said

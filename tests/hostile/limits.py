@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,7 +116,9 @@ def line(text: str) -> bytes:
 
 def both(name: str, value: int, over: bytes, within: bytes, **more: Any) -> LimitCase:
     """A reading limit: the message from the victim's own server over it, within it, and over it from the attacker."""
-    return LimitCase(name, value, honest(over), honest(within), "limit", "spf-aligned", foe(over), "spf-aligned", **more)
+    return LimitCase(
+        name, value, honest(over), honest(within), "limit", "spf-aligned", foe(over), "spf-aligned", **more
+    )
 
 
 def only_signed(name: str, value: int, over: Scene, within: Scene, hit: str = "limit", **more: Any) -> LimitCase:
@@ -154,7 +156,7 @@ LIMIT_CASES = [
     both("recorded_octets", 200, line(AR + "dkim=pass (" + "y" * 200 + ")") + mail(), line(AR + "dkim=pass (y)") + mail()),
     both("recorded_results", 2, line(AR + "dkim=pass; spf=pass; dmarc=pass") + mail(), line(AR + "dkim=pass; spf=pass") + mail()),
     both("author_readings", 2, mail(b"From: a@legit.example, b@legit.example, c@legit.example\r\n"), mail(b"From: a@legit.example, b@legit.example\r\n")),
-    LimitCase("author_domains", 2, honest(mail(THREE)), honest(mail()), "author-several-domains", "author-several-domains", foe(mail(THREE)), "spf-aligned"),
+    LimitCase("author_domains", 2, honest(mail(THREE)), honest(mail()), "author-ambiguous", "author-ambiguous", foe(mail(THREE)), "spf-aligned"),
     both("comment_depth", 2, mail(b"From: (((x))) ceo@legit.example\r\n"), mail(b"From: ((x)) ceo@legit.example\r\n")),
     LimitCase("signatures", 1, foe(FORGED_FIRST), foe(signed()), "limit", "dkim-aligned", foe(BAD_THEN_GOOD * 2 + mail()), "dkim-aligned", reported=None),
     only_signed("signed_names", 3, foe(signed(mail(), h="from:to:subject:date")), foe(signed(mail(), h="from:to:subject"))),
@@ -171,8 +173,8 @@ LIMIT_CASES = [
     LimitCase("spf_void_lookups", 0, honest(mail(), world=VOID), honest(mail()), "not-aligned", "spf-aligned", Scene(mail(), VOID, SPF_FROM_FOE), "spf-aligned"),
     LimitCase("spf_record_octets", 100, honest(mail(), world=LONG), honest(mail()), "limit", "spf-aligned", Scene(mail(), LONG, SPF_FROM_FOE), "spf-aligned"),
     LimitCase("ptr_names", 1, foe(mail(), world=POINTERS), foe(mail()), "not-aligned", "not-aligned", foe(mail(), world=POINTERS), "not-aligned"),
-    LimitCase("dns_questions", 2, honest(mail(), world=INCLUDES), honest(mail()), "dns", "spf-aligned", Scene(mail(), INCLUDES, SPF_FROM_FOE), "dns", reported="dns", live=True),
+    LimitCase("dns_questions", 2, honest(mail(), world=INCLUDES), honest(mail()), "dns", "spf-aligned", Scene(mail(), INCLUDES, SPF_FROM_FOE), "spf-aligned", reported="dns", live=True),
     LimitCase("dns_questions_other", 0, Scene(SEALED, settings=LIST), Scene(signed()), "not-aligned", "not-aligned", Scene(SEALED, settings=LIST), "dkim-aligned", reported="dns", live=True),
-    LimitCase("dns_octets", 20, honest(mail(), world=INCLUDES), honest(mail()), "dns", "spf-aligned", Scene(mail(), INCLUDES, SPF_FROM_FOE), "dns", reported="dns", live=True),
+    LimitCase("dns_octets", 20, honest(mail(), world=INCLUDES), honest(mail()), "dns", "spf-aligned", Scene(mail(), INCLUDES, SPF_FROM_FOE), "spf-aligned", reported="dns", live=True),
     LimitCase("dns_rounds", 1, honest(mail(), world=INCLUDES), honest(mail()), "dns", "spf-aligned", Scene(mail(), INCLUDES, SPF_FROM_FOE), "spf-aligned", reported="dns", live=True),
 ]  # fmt: skip
