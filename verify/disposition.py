@@ -152,7 +152,7 @@ def _strictest_author_policy(verdict: Verdict) -> PolicyWord:
     """Of the domains that From names; one whose policy was not looked up, for their number, may ask for anything."""
     words = tuple(PolicyWord)
     named = {reading.domain for reading in verdict.author.readings} - {None}
-    if len(named) > len(verdict.dmarc.author_policies):
+    if 0 < len(verdict.dmarc.author_policies) < len(named):
         return PolicyWord.REJECT
     found = [p.applied_policy for p in verdict.dmarc.author_policies if p.applied_policy is not None]
     return max(found, key=words.index, default=PolicyWord.NONE)

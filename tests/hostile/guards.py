@@ -245,7 +245,7 @@ GUARDS = (
     Guard("names of a recording are checked", (56,), "lookup.recording:query_name", instead(lambda name: name)),
     Guard("paths are shown escaped", (57,), "render.page:terminal", instead(lambda text: text)),
     Guard("text for a terminal is shown escaped", (57,), "render.text:terminal", instead(lambda text: text)),
-    Guard("no DNS is no answer", (58,), "fronts.session:Judge.answers", instead(lambda judge: Answers(judge._recording.answers))),
+    Guard("no DNS is no answer", (58,), "fronts.session:Judge.answers", instead(lambda judge, shared=None: Answers(judge._recording.answers))),
 )  # fmt: skip
 ROWS = range(1, 59)
 
