@@ -241,14 +241,14 @@ SEEN: list[Any] = []
 
 @pytest.fixture(autouse=True)
 def _watch(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = session_module.Judge._finish
+    real = session_module.Judge.finish
 
     def finish(self: Any, task: Any, started: float) -> Any:
         verdict = real(self, task, started)
         SEEN.append(verdict.origin)
         return verdict
 
-    monkeypatch.setattr(session_module.Judge, "_finish", finish)
+    monkeypatch.setattr(session_module.Judge, "finish", finish)
 
 
 _LINES = st.sampled_from(

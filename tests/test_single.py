@@ -167,3 +167,10 @@ def test_the_search_for_a_second_message_takes_linear_time(tmp_path: Path) -> No
         octets, _ = read(tmp_path, line + b"From: a@example.com\n\n" + tail)
         assert octets.endswith(tail)
     assert time.process_time() - started < 10  # 0.1 seconds when linear, an hour when not
+
+
+def test_a_field_with_a_blank_before_its_colon_is_no_line_of_a_mailbox(tmp_path: Path) -> None:
+    for blank in (b" ", b" \t", b"  "):
+        raw = b"From" + blank + b": a@legit.example\r\nFrom: x@attack.example\r\n\r\nbody\r\n"
+        (tmp_path / "m.eml").write_bytes(raw)
+        assert read_single(str(tmp_path / "m.eml"), Limits())[0] == raw

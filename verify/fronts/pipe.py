@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from verify.config import ConfigError, check_envelope
 from verify.grammar.names import address
+from verify.mailboxes.kinds import has_mailbox_line
 from verify.model import Envelope, Limits, Message, Settings, replace
 from verify.reading.message import parse_message
 from verify.reading.recorded import removable_fields
@@ -69,7 +70,7 @@ def read_mail(stream: BinaryIO, settings: Settings) -> Mail:
     if not octets:
         raise Failure("standard input is empty", Status.TRY_AGAIN)
     before = b""
-    if octets.startswith(b"From "):
+    if has_mailbox_line(octets):
         end = octets.find(b"\n") + 1
         before, octets = octets[:end], octets[end:]
     more = stream if len(before) + len(octets) > most else None

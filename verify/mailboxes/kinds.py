@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 HEAD = 1024  # octets that are enough to tell
@@ -35,6 +36,8 @@ _MAGIC = (
 )
 _TAR_MAGIC, _TAR_AT = b"ustar", 257
 
+_FIELD = re.compile(rb"From[ \t]+:")
+
 ARCHIVES = frozenset((Kind.ZIP, Kind.GZIP, Kind.BZIP2, Kind.XZ, Kind.TAR))
 
 
@@ -45,6 +48,11 @@ def kind_of(head: bytes) -> Kind:
             return kind
     if head.startswith(_TAR_MAGIC, _TAR_AT):
         return Kind.TAR
-    if head.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n").startswith(b"From "):
+    if has_mailbox_line(head.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")):
         return Kind.MBOX
     return Kind.OTHER
+
+
+def has_mailbox_line(octets: bytes) -> bool:
+    """The line that mailboxes put above a message stands on top; ``From :`` is a field, which must not be lost."""
+    return octets.startswith(b"From ") and _FIELD.match(octets) is None

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from verify.grammar.visible import one_line
 from verify.mailboxes import outlook
 from verify.mailboxes.items import visible
-from verify.mailboxes.kinds import ARCHIVES, HEAD, Kind, kind_of
+from verify.mailboxes.kinds import ARCHIVES, HEAD, Kind, has_mailbox_line, kind_of
 from verify.mailboxes.mbox import split
 from verify.model import Fidelity, FidelityNote, Limits, Source, replace
 from verify.reading.message import holds_message, parse_message
@@ -36,6 +36,7 @@ _BATCH = "judge it with `mailverdict batch`"
 NO_FIELD = "is not a message: it has no header field"
 NO_MAIL = "is no mail: it has none of the header fields of a message"
 
+_FIELD = re.compile(rb"From[ \t]+:")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EMLX_COUNT = re.compile(rb"(\d{1,18})[ \t]*\r?\n")
 _PARTIAL = ".partial.emlx"  # how Apple Mail names a message whose attachments it keeps elsewhere
@@ -125,7 +126,7 @@ def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[b
             if (source.member or source.path or "").lower().endswith(_PARTIAL):
                 fidelity = Fidelity.PARTIAL
                 notes.append(FidelityNote.ATTACHMENTS_LEFT_OUT)
-    if octets.startswith(b"From "):
+    if has_mailbox_line(octets):
         if next(islice(split(octets), 1, None), None) is not None:
             raise NoMessage(shown, f"is a mailbox of several messages; {_BATCH}")
         octets = _after_first_line(octets)
