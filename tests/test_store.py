@@ -245,6 +245,9 @@ def test_nothing_breaks_where_the_author_passes_where_nothing_speaks_and_where_n
 def test_a_domain_without_policy_is_told_what_would_be_lost_too() -> None:
     made = verdict(ConclusionReason.NO_POLICY, dkim=(signature(domain="esp.example", aligned=None),), spf=())
     assert breakage(judged(made)) == (Breakage.NO_ALIGNMENT, "esp.example")
+    upper = replace(made, author=replace(made.author, domain="news.shop.example"), dkim=(signature(),))
+    upper = replace(upper, dmarc=replace(made.dmarc, organizational_domain="news.shop.example"))
+    assert breakage(judged(upper)) is None  # a policy at shop.example would bring it in
 
 
 def test_every_reason_stands_under_its_conclusion() -> None:
@@ -276,6 +279,15 @@ def test_networks_and_our_result_for_a_recorded_one() -> None:
     }
     found = [ours(one, RecordedResult(method=method, result="pass", properties=p)) for method, p in asked.items()]
     assert found == ["pass", "pass", "fail", "pass", "pass", None]
+    by_signature = {
+        "pass": {"header.b": "Zz9"},
+        "fail": {"header.b": "a/b1c2d3", "header.d": "list.example"},
+        "none": {"header.d": "absent.example"},
+    }
+    below = RecordedResult(method="dkim", result="pass", properties={"header.i": "@sub.list.example"})
+    assert ours(one, below) == "pass"
+    for expected, properties in by_signature.items():
+        assert ours(one, RecordedResult(method="dkim", result="pass", properties=properties)) == expected
 
 
 # --- the roll-up -----------------------------------------------------------------------------------

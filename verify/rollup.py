@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, ip_address, ip_network
 
 from msgspec import Struct, field
 
+from verify.grammar.names import is_below
 from verify.model import (
     Anomaly,
     AnomalyCode,
@@ -23,6 +24,7 @@ from verify.model import (
     DkimResult,
     DkimWord,
     DmarcResult,
+    DmarcWord,
     DnsUse,
     Identity,
     IprevResult,
@@ -194,11 +196,14 @@ def breakage(judged: Judged) -> tuple[Breakage, str | None] | None:
 
 
 def _speaks_for(domain: str | None, judged: Judged) -> bool:
-    """Whether a pass for ``domain`` would be the author's own; without a policy nobody has said which ones are."""
+    """Whether a pass for ``domain`` would be the author's own.
+
+    Without a policy nobody has said which ones are: taken are those that a policy at the upper of both would bring in.
+    """
     author, above = judged.author.domain, judged.dmarc.organizational_domain
     if domain is None or author is None:
         return False
-    if above is not None:
+    if above is not None and judged.dmarc.result is not DmarcWord.NONE:
         return domain == above or domain.endswith("." + above)
     return domain == author or domain.endswith("." + author) or author.endswith("." + domain)
 
@@ -253,17 +258,13 @@ def network(address: str | None) -> str | None:
 
 
 def ours(judged: Judged, recorded: RecordedResult) -> str | None:
-    """Our result for what a recorded result is about; None when we have none."""
+    """Our result for what a recorded result is about; None when the check could not be run, or is not ours."""
     match recorded.method:
         case "spf":
             spf = judged.sender_policy
             return spf.result if spf is not None else None
         case "dkim":
-            domain = recorded_domain(recorded)
-            selector = recorded.properties.get("header.s")
-            for one in judged.dkim:
-                if one.domain == domain and selector in (None, one.selector):
-                    return one.result
+            return _signature_found(judged, recorded)
         case "dmarc":
             return judged.dmarc.result
         case "arc":
@@ -271,6 +272,27 @@ def ours(judged: Judged, recorded: RecordedResult) -> str | None:
         case "iprev":
             return judged.iprev.result
     return None
+
+
+def _signature_found(judged: Judged, recorded: RecordedResult) -> str | None:
+    """The result of the signature that is meant, by header.b, else by domain and selector; "none" without one."""
+    start, domain = recorded.properties.get("header.b"), recorded_domain(recorded)
+    selector = recorded.properties.get("header.s")
+    found = [one.result for one in judged.dkim if start and one.b and one.b.startswith(start)] or [
+        one.result
+        for one in judged.dkim
+        if selector in (None, one.selector) and (domain is None or _is_signer(domain, one, recorded))
+    ]
+    if recorded.result in found:
+        return recorded.result
+    return found[0] if found else "none"
+
+
+def _is_signer(domain: str, one: DkimResult, recorded: RecordedResult) -> bool:
+    """``header.i`` alone may name a domain below d=."""
+    if one.domain is None or domain == one.domain:
+        return domain == one.domain
+    return "header.d" not in recorded.properties and is_below(domain, one.domain)
 
 
 _DOMAIN_PROPERTIES = ("header.d", "header.i", "header.from", "smtp.mailfrom", "smtp.helo")

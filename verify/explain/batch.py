@@ -135,7 +135,9 @@ def findings(rollup: Rollup) -> tuple[str, ...]:
             f"{messages(rollup.streams_messages)} {_look(rollup.streams_messages)} legitimate and would be lost "
             f"if the author's domain asked for rejection."
         )
-    differing = sum(one.messages for one in rollup.disagreements if one.comparison == "differs")
+    differing = sum(
+        one.messages for one in rollup.disagreements if one.comparison == "differs" and one.standing in _BELIEVED
+    )
     if differing:
         found.append(
             f"{count(differing)} recorded {_results(differing)} not what is found here, and nothing known explains it."
@@ -148,6 +150,7 @@ def findings(rollup: Rollup) -> tuple[str, ...]:
     return tuple(found)
 
 
+_BELIEVED = {"trusted", "inferred"}  # standings of what was recorded, when it says something about the receiver
 _NO_AUTHOR = {R.AUTHOR_MISSING, R.AUTHOR_REPEATED, R.AUTHOR_SEVERAL_DOMAINS, R.AUTHOR_AMBIGUOUS}
 
 
@@ -164,7 +167,8 @@ def chart(rollup: Rollup) -> str:
     words = f"Messages by {rollup.step}, from {rollup.first} to {rollup.last}"
     if rollup.periods:
         busiest = max(rollup.periods, key=lambda one: one.messages)
-        words += f"; most in the {rollup.step} of {busiest.start} ({count(busiest.messages)})"
+        when = f"on {busiest.start}" if rollup.step == "day" else f"in the {rollup.step} of {busiest.start}"
+        words += f"; most {when} ({count(busiest.messages)})"
     return words + "."
 
 

@@ -23,6 +23,7 @@ from verify.render.page import style, template
 from verify.rollup import Period, Rollup
 
 WIDTH, HEIGHT, GAP = 720, 160, 0.2  # units of the chart, and the share of a step that stays empty
+BAR = 48  # units that a bar is wide at most
 _CELL = 80  # characters of a name or of text from a message in a cell
 
 
@@ -71,6 +72,7 @@ def _chart(periods: tuple[Period, ...]) -> list[tuple[Period, float, float, list
         return []
     most = max(one.messages for one in periods) or 1
     step = WIDTH / len(periods)
+    wide = min(step * (1 - GAP), BAR)
     drawn = []
     for number, period in enumerate(periods):
         bars, top = [], float(HEIGHT)
@@ -79,5 +81,5 @@ def _chart(periods: tuple[Period, ...]) -> list[tuple[Period, float, float, list
                 tall = HEIGHT * count / most
                 top -= tall
                 bars.append((conclusion, round(top, 1), round(tall, 1)))
-        drawn.append((period, round((number + GAP / 2) * step, 1), round(step * (1 - GAP), 1), bars))
+        drawn.append((period, round((number + 0.5) * step - wide / 2, 1), round(wide, 1), bars))
     return drawn

@@ -62,7 +62,8 @@ def rollup(database: sqlite3.Connection) -> Rollup:
     disagreements = ask(
         """SELECT authserv_id, standing, method, result, found, comparison, reason, count(DISTINCT message_id) AS n
            FROM recorded WHERE comparison IN ('differs', 'explained')
-           GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY comparison, n DESC, 1, 3, 4"""
+           GROUP BY 1, 2, 3, 4, 5, 6, 7
+           ORDER BY standing NOT IN ('trusted', 'inferred'), comparison, n DESC, 1, 3, 4"""
     )
     troubles = ask(
         """SELECT kind, problem, min(coalesce(name || ' ' || type, path || coalesce(', ' || member, ''))), count(*) AS n
