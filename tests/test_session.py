@@ -97,6 +97,27 @@ def test_what_cannot_align_may_not_spend_the_budget():
     assert [s.result for s in verdict.dkim].count(DkimWord.TEMPERROR) >= 7
 
 
+def test_large_keys_of_strangers_cannot_spend_the_octets_of_what_could_align():
+    raw = MAIL
+    for number in range(10):
+        raw = signing.sign(raw, "attack.example", f"s{number}", signing.rsa_key())
+    keys = {f"s{number}._domainkey.attack.example": {"TXT": ["v=DKIM1; p=" + "A" * 60_000]} for number in range(10)}
+    envelope = Envelope(client_ip="203.0.113.6", helo="x.attack.example", mail_from="a@legit.example")
+    verdict, zone = judge(raw, {**WORLD, **keys}, envelope)
+    assert (verdict.conclusion, verdict.conclusion_reason) == (Conclusion.FAILED, ConclusionReason.NOT_ALIGNED)
+    asked = [q.name for q in zone.asked]
+    assert asked.index("b.legit.example") < min(i for i, name in enumerate(asked) if name.startswith("s"))
+
+
+def test_a_run_that_is_recorded_has_one_time(tmp_path: Path):
+    ticks = iter(range(NOW, NOW + 1000, 10))
+    path = tmp_path / "r.dns.jsonl"
+    with Judge(Config(record=str(path)), clock=lambda: next(ticks), resolver=Network(WORLD)) as one:
+        verdicts = [one.judge(MAIL, None, ENVELOPE) for _ in range(2)]
+    replayed = verify_message(MAIL, envelope=ENVELOPE, config=Config(dns=str(path)))
+    assert [same(v) for v in verdicts] == [same(replayed)] * 2
+
+
 def test_octets_of_answers_are_counted():
     world = {**WORLD, "legit.example": {"TXT": ["v=spf1 include:a.legit.example -all", "x" * 5000]}}
     verdict, _ = judge(world=world, limits=Limits(dns_octets=4000))

@@ -11,7 +11,7 @@ from verify.lookup.answers import Answers, Known
 from verify.lookup.cache import stream
 from verify.model import Answer, Message, Question, Settings, Verdict
 
-from .session import Judge, Task
+from .session import Judge, Task, other_octets
 
 K = TypeVar("K")
 
@@ -76,7 +76,7 @@ class _Many(Generic[K]):
         limits = judge.settings.limits
         # No more answers than these can have met any part of the budget.
         self._freely = min(FREELY, limits.dns_questions, limits.dns_questions_other, limits.dns_rounds)
-        self._octets = limits.dns_octets
+        self._octets = other_octets(limits)
 
     def run(
         self, messages: Iterable[tuple[K, Message, Settings | None]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from verify.config import Config, DnsMode, check_envelope, lookup, resolve
 from verify.config import envelope as configured_envelope
-from verify.evaluate import NeedAnswers, Progress, evaluate
+from verify.evaluate import Progress, evaluate
 from verify.lookup.answers import Answers, Known
 from verify.lookup.recording import Recording, RecordingWriter, load_recording
 from verify.model import (
@@ -38,29 +38,42 @@ DNS_SECONDS = 30.0  # seconds of DNS that one message may take; RFC 7208 4.6.4: 
 
 
 class _Budget:
-    """What the DNS may still cost one message.  What can change the conclusion is served first."""
+    """What the DNS may still cost one message.
+
+    What can change the conclusion is asked first, and by itself: what cannot may neither spend its share of questions
+    and octets nor make it wait.
+    """
 
     def __init__(self, limits: Limits, seconds: float) -> None:
         self._questions = limits.dns_questions
-        self._others = limits.dns_questions_other
+        self._other_questions = limits.dns_questions_other
         self._octets = limits.dns_octets
+        self._other_octets = other_octets(limits)
         self._rounds = limits.dns_rounds
         self.deadline = time.monotonic() + seconds
 
-    def allow(self, needs: NeedAnswers) -> list[Question]:
-        """The questions of this round that may be asked."""
+    def allow(self, questions: Sequence[Question], *, decisive: bool) -> list[Question]:
+        """Those of a round that may be asked."""
         self._rounds -= 1
-        if self._rounds < 0 or self._octets < 0:
+        if self._rounds < 0 or self._octets < 0 or (self._other_octets < 0 and not decisive):
             return []
-        decisive = list(needs.decisive[: max(self._questions, 0)])
-        self._questions -= len(decisive)
-        others = list(needs.others[: max(min(self._questions, self._others), 0)])
-        self._questions -= len(others)
-        self._others -= len(others)
-        return decisive + others
+        most = self._questions if decisive else min(self._questions, self._other_questions)
+        allowed = list(questions[: max(most, 0)])
+        self._questions -= len(allowed)
+        if not decisive:
+            self._other_questions -= len(allowed)
+        return allowed
 
-    def charge(self, answers: Iterable[Answer]) -> None:
-        self._octets -= sum(len(record) for answer in answers for record in answer.records)
+    def charge(self, answers: Iterable[Answer], *, decisive: bool) -> None:
+        octets = sum(len(record) for answer in answers for record in answer.records)
+        self._octets -= octets
+        if not decisive:
+            self._other_octets -= octets
+
+
+def other_octets(limits: Limits) -> int:
+    """Octets of answers for what cannot change the conclusion: half, so that the rest is always left."""
+    return limits.dns_octets // 2
 
 
 class Judge:
@@ -90,6 +103,9 @@ class Judge:
         self._terminal = source.mode is not DnsMode.LIVE
         if source.recording is not None:
             self._recording = load_recording(source.recording)
+        self._recorded_at = self._recording.recorded_at
+        if self._recorded_at is None and source.record is not None:
+            self._recorded_at = int(clock())
         self._resolver = resolver
         if resolver is None and source.mode is DnsMode.LIVE:
             self._resolver = live_resolver(source.resolvers, source.timeout)
@@ -116,10 +132,13 @@ class Judge:
         )
 
     def now(self) -> int:
-        """Epoch seconds; under a recording the time at which it was made."""
-        if self._recording.recorded_at is not None:
-            return self._recording.recorded_at
-        return int(self._clock())
+        """Epoch seconds; under a recording, replayed or being made, the time at which it was made.
+
+        One time for the whole run, then: a replay knows no other.
+        """
+        if self._recorded_at is None:
+            return int(self._clock())
+        return self._recorded_at
 
     def judge(self, raw: bytes, source: Source | None = None, envelope: Envelope | None = None) -> Verdict:
         """The verdict on one message.  ``envelope``: as the SMTP side gave it; wins over that of the configuration."""
@@ -205,6 +224,7 @@ class Task:
         self._budget: _Budget = judge.budget() if after is None else after._budget
         self._progress: Progress | None = None
         self._wanted: tuple[Question, ...] = ()
+        self._decisive = True
         self.deadline = self._budget.deadline
         self.answers: Answers = judge.answers(shared) if after is None else after.answers
         self.verdict: Verdict | None = None
@@ -216,14 +236,17 @@ class Task:
             self.verdict = result
             return None
         self._progress = result.progress
-        self._wanted = result.decisive + result.others
-        standing = [a for q in self._wanted if (a := self._judge.standing(q)) is not None]
-        self.answers.add(standing)
-        return [q for q in self._budget.allow(result) if q not in self.answers]
+        self._wanted = ()
+        for questions, decisive in ((result.decisive, True), (result.others, False)):
+            self.answers.add(a for q in questions if (a := self._judge.standing(q)) is not None)
+            self._wanted, self._decisive = tuple(q for q in questions if q not in self.answers), decisive
+            if self._wanted:
+                return self._budget.allow(self._wanted, decisive=decisive)
+        return []
 
     def take(self, answers: list[Answer]) -> None:
         """Answers to what ``step`` gave; what was not asked or not answered has run out of budget."""
-        self._budget.charge(answers)
+        self._budget.charge(answers, decisive=self._decisive)
         self.answers.add(answers)
         self.answers.add(
             Answer(question=q, outcome=Outcome.TEMPORARY, cause=Cause.BUDGET, observed_at=self._now)
