@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -375,7 +376,7 @@ class Anomaly(Struct, frozen=True, gc=False):
     detail: str = ""
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Message(Struct, frozen=True, kw_only=True, dict=True):
     """A message as read: the only form in which the program handles one.
 
     ``body``: octets in network form.  ``limits_hit``: names of reading limits (attributes of ``Limits``)
@@ -390,7 +391,14 @@ class Message(Struct, frozen=True, kw_only=True):
 
     def named(self, key: bytes) -> tuple[Field, ...]:
         """The fields of that lower-case name, topmost first."""
-        return tuple(f for f in self.fields if f.key == key)
+        return self._by_name.get(key, ())
+
+    @cached_property
+    def _by_name(self) -> dict[bytes, tuple[Field, ...]]:
+        found: dict[bytes, list[Field]] = {}
+        for field in self.fields:
+            found.setdefault(field.key, []).append(field)
+        return {key: tuple(fields) for key, fields in found.items()}
 
 
 class Envelope(Struct, frozen=True, kw_only=True):

@@ -139,6 +139,18 @@ def _matches_host(pattern: str, name: str) -> bool:
     return True
 
 
+def matches_any(patterns: tuple[str, ...], name: str) -> bool:
+    """True when one of the patterns matches (``matches_host``)."""
+    if not patterns or len(name) > _NAME_OCTETS + 1:
+        return False
+    return _matches_any(patterns, name)
+
+
+@lru_cache(maxsize=16384)
+def _matches_any(patterns: tuple[str, ...], name: str) -> bool:
+    return any(matches_host(pattern, name) for pattern in patterns)
+
+
 def address(text: str) -> Address | None:
     """An IPv4 or IPv6 address; IPv4-mapped becomes IPv4; tag ``IPv6:``, brackets and a zone are removed."""
     return _address(text) if len(text) <= 100 else None
@@ -181,6 +193,9 @@ def split_mailbox(text: str) -> tuple[str, str]:
     """
     if text.startswith("@") and ":" in text:  # source route, RFC 5321 appendix C
         text = text[text.index(":") + 1 :]
+    if '"' not in text:
+        local, sign, domain = text.rpartition("@")
+        return (local, domain) if sign else (text, "")
     quoted = escaped = False
     at = -1
     for i, char in enumerate(text):

@@ -8,7 +8,9 @@ by its address, or by a reverse name that the program which wrote the line verif
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from ipaddress import ip_network
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -33,9 +35,13 @@ _PRIVATE = tuple(
         ),
     )
 )
+_RANGES_MOST = 1024  # tuples of networks whose ranges are kept; there are as many as profiles
 _VERIFY_REVERSE_NAMES = frozenset(("postfix", "sendmail", "exim"))
 _FETCHED = frozenset(("IMAP", "IMAPS", "POP3", "POP3S"))
 _LOCAL = HTTP | _FETCHED | {"LOCAL", "LMTP", "LMTPA", "LMTPS", "LMTPSA", "MAPI"}
+
+
+_UNNAMED = (Profile(name=""),)  # the user's own hosts and networks
 
 
 class Border(Struct, frozen=True, kw_only=True):
@@ -59,7 +65,7 @@ class _Walk:
     def __init__(
         self,
         receivers: Sequence[Profile],
-        hosts: Sequence[str],
+        hosts: tuple[str, ...],
         networks: Sequence[Network],
         gateways: Sequence[Profile],
     ) -> None:
@@ -119,10 +125,9 @@ class _Walk:
         """The line bears the name of one of ours.  Only the place on top gives that a meaning."""
         if hop.by is None:
             return False
-        if bears_name(receiver, hop) or any(names.matches_host(pattern, hop.by) for pattern in self.hosts):
+        if bears_name(receiver, hop) or names.matches_any(self.hosts, hop.by):
             return True
-        address = names.address(hop.by)
-        if address is not None and _is_private(address) and receiver.private_is_ours:
+        if receiver.private_is_ours and (address := names.address(hop.by)) is not None and _is_private(str(address)):
             return True
         return hop.index == 0 and not receiver.name and not self.hosts  # only networks were configured
 
@@ -134,36 +139,35 @@ class _Walk:
         ip = hop.from_ip
         if ip is None:
             return (hop.from_helo is None and hop.from_name is None) or kind in _LOCAL
-        address = names.address(ip)
-        if address is None:
+        if names.address(ip) is None:
             return False
-        if address.is_loopback or _inside_any(receiver.networks, ip) or _inside_any(self.networks, ip):
+        if _is_loopback(ip) or _inside_any(receiver.networks, ip) or _inside_any(self.networks, ip):
             return True
-        if _is_private(address) and receiver.private_is_ours:
+        if receiver.private_is_ours and _is_private(ip):
             return True
         return self._verified_name(hop, self.hosts)
 
-    def _verified_name(self, hop: Hop, patterns: Sequence[str]) -> bool:
+    def _verified_name(self, hop: Hop, patterns: tuple[str, ...]) -> bool:
         name = hop.from_name
-        if name is None or hop.dialect not in _VERIFY_REVERSE_NAMES or "may be forged" in hop.raw:
+        if name is None or hop.dialect not in _VERIFY_REVERSE_NAMES:
             return False
-        return any(names.matches_host(pattern, name) for pattern in patterns)
+        return names.matches_any(patterns, name) and "may be forged" not in hop.raw
 
     def _inside_by_name(self, receiver: Profile, hop: Hop) -> bool:
         """A provider that writes no address inside: of a client from outside each writes one."""
         if not receiver.name or hop.from_ip is not None or hop.from_helo is None:
             return False
-        return any(names.matches_host(pattern, hop.from_helo) for pattern in receiver.hosts)
+        return names.matches_any(receiver.hosts, hop.from_helo)
 
     def submitted(self, receiver: Profile, hop: Hop) -> bool:
         """The client is a user of ours who sends: it authenticated, or used a host where only users come in."""
-        if hop.by is not None and any(names.matches_host(pattern, hop.by) for pattern in receiver.submission_hosts):
+        if hop.by is not None and names.matches_any(receiver.submission_hosts, hop.by):
             return not self.is_inside(receiver, hop)
         if not hop.authenticated:
             return False
         if protocol(hop.with_) in HTTP and hop.auth_user is None:
-            address = names.address(hop.from_ip or "")
-            return address is not None and not _is_private(address) and not self.is_inside(receiver, hop)
+            ip = hop.from_ip
+            return ip is not None and _is_public(ip) and not self.is_inside(receiver, hop)
         return True
 
     def _reason(self, receiver: Profile) -> OriginReason:
@@ -200,8 +204,7 @@ class _Walk:
 
     def _before_a_gateway(self, hop: Hop) -> bool:
         """The client is private, or a gateway that was not named: not the server of the sender."""
-        address = names.address(hop.from_ip or "")
-        if address is None or _is_private(address):
+        if hop.from_ip is None or not _is_public(hop.from_ip):
             return True
         return any(
             gateway.name not in self.named
@@ -214,7 +217,7 @@ def walk(
     hops: Sequence[Hop],
     receivers: Sequence[Profile],
     *,
-    hosts: Sequence[str] = (),
+    hosts: tuple[str, ...] = (),
     networks: Sequence[Network] = (),
     gateways: Sequence[Profile] = (),
 ) -> Border | None:
@@ -227,7 +230,7 @@ def walk(
     if not receivers:
         if not hosts and not networks:
             return None
-        receivers = (Profile(name=""),)
+        receivers = _UNNAMED
     if not hops:
         return _never(OriginReason.NEVER_CROSSED, ())
     return _Walk(receivers, hosts, networks, gateways).run(hops)
@@ -236,10 +239,10 @@ def walk(
 def guess(hops: Sequence[Hop], profiles: Sequence[Profile]) -> Border:
     """The last resort: the first public address that is no provider's inside.  Nothing vouches for it."""
     for hop in hops:
-        address = names.address(hop.from_ip or "")
-        if hop.authenticated and address is not None and not _is_private(address):
+        public = hop.from_ip is not None and _is_public(hop.from_ip)
+        if hop.authenticated and public:
             return _never(OriginReason.AUTHENTICATED_CLIENT, ())
-        if address is None or _is_private(address) or protocol(hop.with_) in _LOCAL:
+        if not public or protocol(hop.with_) in _LOCAL:
             continue
         if any(_inside_any(profile.networks, hop.from_ip) for profile in profiles if not profile.gateway):
             continue
@@ -267,7 +270,7 @@ def bears_name(receiver: Profile, hop: Hop) -> bool:
     """The line says that a host, an address or a program of this receiver wrote it."""
     if hop.by is None:
         return False
-    if any(names.matches_host(pattern, hop.by) for pattern in (*receiver.hosts, *receiver.border_hosts)):
+    if names.matches_any(receiver.hosts, hop.by) or names.matches_any(receiver.border_hosts, hop.by):
         return True
     if receiver.program is not None:
         return receiver.program == hop.dialect
@@ -277,7 +280,7 @@ def bears_name(receiver: Profile, hop: Hop) -> bool:
 
 def is_border_line(receiver: Profile, hop: Hop) -> bool:
     """The line is one that the receiver writes only for what comes in from outside, whoever the client is."""
-    if hop.by is None or not any(names.matches_host(pattern, hop.by) for pattern in receiver.border_hosts):
+    if hop.by is None or not names.matches_any(receiver.border_hosts, hop.by):
         return False
     if receiver.border_program is not None and hop.dialect != receiver.border_program:
         return False
@@ -299,8 +302,7 @@ def _fetched(hops: Sequence[Hop], is_ours: Callable[[Hop], bool]) -> int:
             return 0
         if hop.dialect == "fetchmail" or protocol(hop.with_) in _FETCHED:
             return position + 1
-        address = names.address(hop.from_ip or "")
-        if address is not None and not address.is_loopback:
+        if hop.from_ip is not None and names.address(hop.from_ip) is not None and not _is_loopback(hop.from_ip):
             return 0
     return 0
 
@@ -314,9 +316,24 @@ def _names_nobody(hop: Hop) -> bool:
     return hop.by is None and hop.from_helo is None and hop.from_ip is None and hop.from_name is None
 
 
-def _is_private(address: names.Address) -> bool:
-    """No server of a stranger has it: private, loopback, link-local, unique local, shared (RFC 1918, 4193, 6598)."""
-    return any(address in network for network in _PRIVATE if network.version == address.version)
+@lru_cache(maxsize=16384)
+def _is_private(ip: str) -> bool:
+    """No server of a stranger has it: private, loopback, link-local, unique local, shared (RFC 1918, 4193, 6598).
+
+    ``ip``: the text of an address, as a hop has it; so for the others.
+    """
+    address = names.address(ip)
+    return any(address in network for network in _PRIVATE if address is not None and network.version == address.version)
+
+
+@lru_cache(maxsize=16384)
+def _is_loopback(ip: str) -> bool:
+    address = names.address(ip)
+    return address is not None and address.is_loopback
+
+
+def _is_public(ip: str) -> bool:
+    return names.address(ip) is not None and not _is_private(ip)
 
 
 def _is_client(receiver: Profile, hop: Hop) -> bool:
@@ -327,4 +344,27 @@ def _inside_any(networks: Sequence[Network], ip: str | None) -> bool:
     if not networks or ip is None:
         return False
     address = names.address(ip)
-    return address is not None and any(address in network for network in networks if network.version == address.version)
+    if address is None:
+        return False
+    number = int(address)
+    return any(first <= number <= last for first, last in _ranges(networks, address.version))
+
+
+_Ranges: TypeAlias = tuple[tuple[int, int], ...]
+_known_ranges: dict[int, tuple[Sequence[Network], dict[int, _Ranges]]] = {}
+
+
+def _ranges(networks: Sequence[Network], version: int) -> _Ranges:
+    """First and last addresses as numbers, kept beside the networks themselves: to hash these would cost more."""
+    known = _known_ranges.get(id(networks))
+    if known is None:
+        made = {
+            wanted: tuple((int(n.network_address), int(n.broadcast_address)) for n in networks if n.version == wanted)
+            for wanted in (4, 6)
+        }
+        if not isinstance(networks, tuple):  # may change
+            return made[version]
+        if len(_known_ranges) >= _RANGES_MOST:
+            _known_ranges.clear()
+        known = _known_ranges[id(networks)] = (networks, made)  # held, so that its id is nobody else's
+    return known[1][version]

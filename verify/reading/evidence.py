@@ -6,7 +6,7 @@ much is read as stands directly there and bears the receiver's name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -31,7 +31,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 def read_evidence(message: Message, border_index: int, receiver: Profile | None, limits: Limits) -> Evidence:
     """What stands beside the border line at ``border_index``; ``receiver``: who wrote that line, None for unknown."""
-    above = [field for field in message.fields if field.index < border_index]
+    above = message.fields[:border_index]  # a field's index is its place
     below = list(run_below(message, border_index, receiver))
     client_ip = helo = spf_from = results_from = None
     nearest = [*below, *reversed(above)]
@@ -81,7 +81,7 @@ def run_below(message: Message, border_index: int, receiver: Profile | None) -> 
         yield field
 
 
-def _return_path_above(above: list[Field]) -> str | None:
+def _return_path_above(above: Sequence[Field]) -> str | None:
     """The topmost Return-Path (RFC 7103 7.5.3), or a kin field, of those above the border."""
     for key in _KEPT_BY_DELIVERY:
         for field in above:
@@ -111,9 +111,7 @@ def _recorded_mail_from(field: Field, receiver: Profile | None, limits: Limits) 
     parsed = parse_results(field.value, limits)
     if parsed is None:
         return None
-    if receiver is not None and not any(
-        names.matches_host(pattern, parsed.authserv_id or "") for pattern in receiver.authserv_ids
-    ):
+    if receiver is not None and not names.matches_any(receiver.authserv_ids, parsed.authserv_id or ""):
         return None
     for result in parsed.results:
         if result.method == "spf":

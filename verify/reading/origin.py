@@ -152,7 +152,7 @@ def _is_own(field: Field, profile: Profile, limits: Limits) -> bool:
     if field.key not in (b"authentication-results", b"arc-authentication-results"):
         return False
     claimed = claimed_authserv_id(field.value, limits)
-    return claimed is not None and any(names.matches_host(pattern, claimed) for pattern in profile.authserv_ids)
+    return claimed is not None and names.matches_any(profile.authserv_ids, claimed)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -37,7 +37,11 @@ def read_originating(message: Message, border_index: int | None, *, vouched_for:
     ``border_index``: place of the border line in the header.  Above it the receiver wrote, which proves the value as
     far as the border itself is vouched for.  A field below may still be proven by a signature that covers it.
     """
-    fields = [field for field in message.fields if field.key in _KEYS or field.key.startswith(_REPORT)]
+    fields = [
+        field
+        for field in message.fields
+        if field.key[:2] == b"x-" and (field.key in _KEYS or field.key.startswith(_REPORT))
+    ]
     found: list[OriginatingIp] = []
     for field in fields[:_FIELDS_MOST]:
         if border_index is None:
