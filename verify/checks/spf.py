@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import spf as pyspf
@@ -44,6 +44,8 @@ _PATH_OCTETS = 1024  # ours (RFC 5321 4.5.3.1.3: 256)
 # anywhere, as in addresses of old mobile networks, since SPF rests on the domain (RFC 7208 4.3)
 _DOT_STRING = re.compile("[ .0-9A-Za-z!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+\\Z")
 _QUOTED_STRING = re.compile(r'"(?:[ !#-\[\]-~\x80-\U0010ffff]|\\[ -~])*"\Z')
+_REMEMBERED_MOST = 8192  # evaluations
+_REMEMBERED_OCTETS = 4096  # octets of the answers that one of them rests on
 _COUNTED = frozenset(("include", "a", "mx", "ptr", "exists"))
 
 
@@ -153,7 +155,25 @@ def _evaluate(
     ip = address(client_ip)
     if ip is None:
         return Evaluation(_not_run(domain, Reason.NO_CLIENT_IP, identity))
-    query = _Query(ip, helo, local, domain, ask, limits)
+    key = (
+        identity is Identity.HELO,
+        client_ip,
+        helo,
+        domain,
+        limits.spf_lookups,
+        limits.spf_void_lookups,
+        limits.spf_record_octets,
+    )
+    remembered = _memory.get(key)
+    if remembered is not None and remembered.holds(ask):
+        return remembered.evaluation
+    answers: dict[Question, Answer] = {}
+
+    def asked(question: Question) -> Answer:
+        answer = answers[question] = ask(question)
+        return answer
+
+    query = _Query(ip, helo, local, domain, asked, limits)
     word: SpfWord | None
     try:
         word = SpfWord(query.check()[0])
@@ -173,7 +193,36 @@ def _evaluate(
         lookups=query.lookups,
         void_lookups=query.void_lookups,
     )
-    return Evaluation(result, query.by_local_part)
+    evaluation = Evaluation(result, query.by_local_part)
+    if evaluation.rememberable and len(helo or "") <= _NAME_OCTETS:
+        _remember(key, _Remembered(evaluation, tuple(answers.values())))
+    return evaluation
+
+
+class _Remembered(Struct, frozen=True):
+    """What came of an evaluation, with every answer that it rests on, in the order asked."""
+
+    evaluation: Evaluation
+    answers: tuple[Answer, ...]
+
+    def holds(self, ask: Ask) -> bool:
+        """True when each question still has the very same answer: then the evaluation would take the same course."""
+        try:
+            return all(ask(answer.question) is answer for answer in self.answers)
+        except NotKnownYet:
+            return False
+
+
+_Key: TypeAlias = tuple[bool, str, str | None, str, int, int, int]
+_memory: dict[_Key, _Remembered] = {}
+
+
+def _remember(key: _Key, evaluation: _Remembered) -> None:
+    if sum(len(record) for answer in evaluation.answers for record in answer.records) > _REMEMBERED_OCTETS:
+        return
+    if len(_memory) >= _REMEMBERED_MOST:
+        _memory.clear()
+    _memory[key] = evaluation
 
 
 class _NotRun(Exception):
