@@ -396,8 +396,8 @@ class Message(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _by_name(self) -> dict[bytes, tuple[Field, ...]]:
         found: dict[bytes, list[Field]] = {}
-        for field in self.fields:
-            found.setdefault(field.key, []).append(field)
+        for each in self.fields:
+            found.setdefault(each.key, []).append(each)
         return {key: tuple(fields) for key, fields in found.items()}
 
 

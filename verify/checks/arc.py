@@ -131,6 +131,8 @@ def key_questions(message: Message, limits: Limits) -> tuple[Question, ...]:
 def _read_members(message: Message, limits: Limits) -> tuple[_Member, ...]:
     members = []
     for field in message.fields:
+        if not field.key.startswith(b"arc-"):
+            continue
         if field.key == RESULTS_FIELD:
             members.append(_Member(field, _results_instance(field.value), None))
         elif field.key in (SIGNATURE_FIELD, SEAL_FIELD):

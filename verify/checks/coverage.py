@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from verify.checks.examine import SHOWN
 from verify.grammar.visible import escape
 from verify.model import (
     Anomaly,
@@ -51,14 +50,16 @@ def read_coverage(
     unsigned, and no anomaly says so.
     """
     counting = [c for c in checks if c.result.result is DkimWord.PASS and c.result.aligned]
+    signed = [(c.result.domain or "", frozenset(c.covered)) for c in counting]
     fields = []
     unsigned: dict[str, None] = {}
     for field in message.fields:
-        if field.key not in SHOWN:
+        name = _NAMES.get(field.key)
+        if name is None:
             continue
-        name = _NAMES[field.key]
-        signers = dict.fromkeys(c.result.domain or "" for c in counting if field.index in c.covered)
-        fields.append(FieldCoverage(name, field.index, tuple(signers)))
+        index = field.index
+        signers = tuple(dict.fromkeys([domain for domain, covered in signed if index in covered]))
+        fields.append(FieldCoverage(name, index, signers))
         if not signers:
             unsigned[name] = None
     octets = min((c.result.unsigned_octets or 0 for c in counting), default=None)
@@ -89,6 +90,8 @@ def _anomalies(
     times = [c.result.signed_at for c in counting]
     if judged_at is not None and all(time and judged_at - time.timestamp() > OLD_AFTER for time in times):
         found.append(Anomaly(AnomalyCode.OLD_SIGNATURE, counting[0].result.domain or ""))
+    if not recipients:
+        return found
     signed = {index for check in counting for index in check.covered}
     addressed = b"\n".join(
         field.value for field in message.fields if field.key in (b"to", b"cc") and field.index in signed

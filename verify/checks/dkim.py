@@ -10,7 +10,6 @@ from verify.checks.examine import Examined, examine, objection
 from verify.checks.keys import LibraryError
 from verify.checks.signature import DKIM, Signature, parse_signature
 from verify.grammar.names import is_below
-from verify.grammar.visible import escape
 from verify.model import (
     DNS_REASONS,
     Answer,
@@ -89,7 +88,7 @@ def check_signature(
         auid=signature.auid,
         algorithm=signature.algorithm,
         result=None,
-        signed_fields=tuple(escape(name) for name in signature.names_written),
+        signed_fields=signature.names_shown,
         signed_at=utc(signature.signed_at),
         expires_at=utc(signature.expires_at),
         b=_start_of_b(message, field, signature, limits),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from msgspec import Struct
 
@@ -30,6 +30,8 @@ SHOWN = (
     b"content-transfer-encoding",
 )
 
+_REMEMBERED_OCTETS = 2000  # of field names, in the header and in h=
+
 
 @cache
 def _select_headers() -> Callable[[Sequence[tuple[bytes, int]], Sequence[bytes]], list[tuple[bytes, int]]]:
@@ -39,17 +41,26 @@ def _select_headers() -> Callable[[Sequence[tuple[bytes, int]], Sequence[bytes]]
     return dkimpy.select_headers  # type: ignore[no-any-return]
 
 
-def signed_fields(fields: Sequence[Field], names: Sequence[bytes]) -> tuple[Field, ...]:
+def signed_fields(fields: Sequence[Field], names: tuple[bytes, ...]) -> tuple[Field, ...]:
     """The fields that h= covers, in the order in which they are hashed (RFC 6376 3.7, 5.4.2).
 
     Raises ``LibraryError``.
+    """
+    keys = tuple([field.key for field in fields])
+    small = sum(map(len, keys)) + sum(map(len, names)) <= _REMEMBERED_OCTETS
+    return tuple([fields[place] for place in (_remembered_choice if small else _choice)(keys, names)])
+
+
+def _choice(keys: tuple[bytes, ...], names: tuple[bytes, ...]) -> tuple[int, ...]:
+    """Places in the header.
+
     Only the lowest instances that h= can reach are handed to dkimpy, so that its search stays small: each name of
     h= takes at most one.
     """
     wanted = Counter(names)
     within: list[tuple[bytes, int]] = []
-    for place in range(len(fields) - 1, -1, -1):
-        key = fields[place].key
+    for place in range(len(keys) - 1, -1, -1):
+        key = keys[place]
         if wanted.get(key, 0) > 0:
             wanted[key] -= 1
             within.append((key, place))
@@ -59,7 +70,10 @@ def signed_fields(fields: Sequence[Field], names: Sequence[bytes]) -> tuple[Fiel
         chosen = _select_headers()(within, [name for name in names if name in present])
     except Exception as error:
         raise LibraryError("dkimpy") from error
-    return tuple(fields[place] for _, place in chosen)
+    return tuple(place for _, place in chosen)
+
+
+_remembered_choice = lru_cache(maxsize=2048)(_choice)  # a sender's messages are built alike
 
 
 def header_input(signature: Signature, field: Field, covered: Sequence[Field], bodies: BodyHashes) -> bytes:

@@ -27,7 +27,8 @@ _HEADER_NAME = re.compile(rb"[!-9<-~]+\Z")  # printable, neither colon nor semic
 class Signature(Struct, frozen=True):
     """A signature field read.  ``problem``: the first thing that stands against it, before its key is looked up.
 
-    ``domain`` and ``selector`` are A-labels, None when they are no names; ``names``: h= in lower case, as it stands.
+    ``domain`` and ``selector`` are A-labels, None when they are no names; ``names``: h= in lower case, as it stands;
+    ``names_shown``: as visible text.
     ``algorithm``: visible text.  ``b_text``: b= without blanks when it holds base64 characters only.
     """
 
@@ -41,6 +42,7 @@ class Signature(Struct, frozen=True):
     body_form: bytes = SIMPLE
     names: tuple[bytes, ...] = ()
     names_written: tuple[bytes, ...] = ()
+    names_shown: tuple[str, ...] = ()
     signature: bytes = b""
     body_hash: bytes = b""
     b_text: str | None = None
@@ -58,7 +60,7 @@ class Signature(Struct, frozen=True):
         return Question(f"{self.selector}._domainkey.{self.domain}", "TXT")
 
 
-class Kind(Struct, frozen=True):
+class Kind(Struct, frozen=True, cache_hash=True):
     """Which tags a field must have and what its i= means."""
 
     required: tuple[str, ...]
@@ -88,6 +90,7 @@ def _parse_signature(value: bytes, kind: Kind, octets_most: int, names_most: int
     domain = _domain(get("d", b""))
     auid, auid_domain = (None, None) if kind.instance else _auid(get("i"))
     written = colon_list(get("h", b""))
+    kept = written[:names_most]
     b = get("b", b"")
     signature = strict_base64(b)
     forms = (get("c") or kind.forms).split(b"/")
@@ -99,8 +102,9 @@ def _parse_signature(value: bytes, kind: Kind, octets_most: int, names_most: int
         algorithm=escape(tags.tags["a"], 40) if "a" in tags.tags else None,
         header_form=forms[0],
         body_form=forms[1] if len(forms) > 1 else SIMPLE,
-        names=tuple(name.lower() for name in written[:names_most]),
-        names_written=written[:names_most],
+        names=tuple([name.lower() for name in kept]),
+        names_written=kept,
+        names_shown=tuple(escape(b":".join(kept)).split(":")) if kept else (),
         signature=signature or b"",
         body_hash=strict_base64(get("bh", b"")) or b"",
         b_text=without_blanks(b).decode("ascii") if signature else None,

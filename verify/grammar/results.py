@@ -351,6 +351,7 @@ _SELECTOR = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\Z")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{1,400}={0,2}\Z")
 _PRINTABLE = re.compile(r"[ !#-\[\]-~]{1,200}\Z")  # nothing that a quoted-string would need an escape for
+_REMEMBERED_CHARS = 100  # of a value whose form is remembered
 _LINE = 78  # columns, RFC 5322 2.1.1
 
 
@@ -400,8 +401,17 @@ _FORMS: dict[str, Callable[[str], bool]] = {
 
 def may_write(name: str, text: str | None) -> bool:
     """True when ``text`` has the form that the property ``name`` is written in."""
+    if text is None:
+        return False
+    return _fits(name, text) if len(text) <= _REMEMBERED_CHARS else _has_form(name, text)
+
+
+def _has_form(name: str, text: str) -> bool:
     form = _FORMS.get(name)
-    return text is not None and form is not None and form(text)
+    return form is not None and form(text)
+
+
+_fits = lru_cache(maxsize=16384)(_has_form)
 
 
 def write_results(authserv_id: str, clauses: Sequence[Clause]) -> str:
@@ -417,7 +427,7 @@ def write_results(authserv_id: str, clauses: Sequence[Clause]) -> str:
             raise ValueError("method or result is no keyword")
         words = [f"{clause.method}={clause.result}"]
         if clause.reason is not None:
-            words.append(f'reason="{Reason(clause.reason).value}"')
+            words.append(f'reason="{clause.reason.value}"')
         for name, text in clause.properties:
             if not may_write(name, text):
                 raise ValueError(f"value not fit for {name}")

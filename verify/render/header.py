@@ -174,5 +174,5 @@ def _dmarc(result: DmarcResult) -> Clause | None:
 
 def _clause(method: str, result: str, reason: Reason | None, *properties: tuple[str, str | None]) -> Clause:
     """A clause with the properties that have a value of the right form; the reason is said of what is no pass."""
-    kept = tuple((name, text) for name, text in properties if text is not None and may_write(name, text))
+    kept = tuple([(name, text) for name, text in properties if text is not None and may_write(name, text)])
     return Clause(method, str(result), None if result == "pass" else reason, kept)
