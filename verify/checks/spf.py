@@ -164,15 +164,17 @@ def _evaluate(
         limits.spf_void_lookups,
         limits.spf_record_octets,
     )
-    remembered = _memory.get(key)
-    if remembered is not None and remembered.holds(ask):
-        return remembered.evaluation
     answers: dict[Question, Answer] = {}
 
     def asked(question: Question) -> Answer:
-        answer = answers[question] = ask(question)
+        answer = answers.get(question)
+        if answer is None:
+            answer = answers[question] = ask(question)
         return answer
 
+    remembered = _memory.get(key)
+    if remembered is not None and remembered.holds(asked):
+        return remembered.evaluation
     query = _Query(ip, helo, local, domain, asked, limits)
     word: SpfWord | None
     try:
@@ -194,7 +196,7 @@ def _evaluate(
         void_lookups=query.void_lookups,
     )
     evaluation = Evaluation(result, query.by_local_part)
-    if evaluation.rememberable and len(helo or "") <= _NAME_OCTETS:
+    if evaluation.rememberable and query.reason is not Reason.LIBRARY_ERROR and len(helo or "") <= _NAME_OCTETS:
         _remember(key, _Remembered(evaluation, tuple(answers.values())))
     return evaluation
 
@@ -207,10 +209,9 @@ class _Remembered(Struct, frozen=True):
 
     def holds(self, ask: Ask) -> bool:
         """True when each question still has the very same answer: then the evaluation would take the same course."""
-        try:
+        with suppress(Exception):  # what ``ask`` raises here it raises again in the evaluation
             return all(ask(answer.question) is answer for answer in self.answers)
-        except NotKnownYet:
-            return False
+        return False
 
 
 _Key: TypeAlias = tuple[bool, str, str | None, str, int, int, int]

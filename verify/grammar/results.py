@@ -427,7 +427,7 @@ def write_results(authserv_id: str, clauses: Sequence[Clause]) -> str:
             raise ValueError("method or result is no keyword")
         words = [f"{clause.method}={clause.result}"]
         if clause.reason is not None:
-            words.append(f'reason="{clause.reason.value}"')
+            words.append(f'reason="{Reason(clause.reason).value}"')
         for name, text in clause.properties:
             if not may_write(name, text):
                 raise ValueError(f"value not fit for {name}")
