@@ -30,6 +30,7 @@ def judged(
     name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *more: str
 ) -> tuple[Status, str]:
     monkeypatch.setenv("MAILVERDICT_CONFIG", "/dev/null")
+    monkeypatch.setenv("COLUMNS", "100")
     options = (HERE / f"{name}.args").read_text().split()
     status = run([str(HERE / f"{name}.eml"), "--dns", str(HERE / f"{name}.dns.jsonl"), *options, *more])
     return status, capfd.readouterr().out
