@@ -81,7 +81,7 @@ def _diagnose_body(message: Message, signature: Signature, limits: Limits) -> Di
     body = message.body
     if len(body) > min(TRIAL_OCTETS, limits.body_octets):
         return changed
-    for code, detail, candidate in _body_trials(message):
+    for code, detail, candidate in _body_trials(message, signature):
         if candidate != body and _is_signed_body(candidate, signature, limits):
             return Diagnosis(code, detail)
     if signature.length is None:
@@ -100,24 +100,47 @@ def _is_signed_body(body: bytes, signature: Signature, limits: Limits) -> bool:
 
 
 def _unquoted(body: bytes) -> tuple[bytes, int]:
-    return re.subn(rb"(?m)^>(?=>*From )", b"", body)
+    if b">From " not in body:
+        return body, 0
+    text, count = re.subn(rb"\n>(?=>*From )", b"\n", b"\n" + body)  # "\n" is found faster than "^"
+    return text[1:], count
 
 
-def _body_trials(message: Message) -> Iterator[tuple[DiagnosisCode, str | None, bytes]]:
+def _quoted(body: bytes) -> tuple[bytes, int]:
+    if not (b"\nFrom " in body or b">From " in body or body.startswith(b"From ")):
+        return body, 0
+    text, count = re.subn(rb"\n(?=>*From )", b"\n>", b"\n" + body)
+    return text[1:], count
+
+
+def _whole_line_ends(text: bytes) -> bool:
+    """Every CR and every LF is part of a CRLF."""
+    return text.count(b"\r") == text.count(b"\n") == text.count(b"\r\n")
+
+
+def _body_trials(message: Message, signature: Signature) -> Iterator[tuple[DiagnosisCode, str | None, bytes]]:
+    """Bodies as they may have been before.  Large ones are common: what a body does not hold is not looked for twice.
+
+    CRLF at the end, and under c=relaxed blanks at line ends and in runs, are no trial: both bodies are hashed alike.
+    """
     body = message.body
     text, count = _unquoted(body)
     yield DiagnosisCode.MBOX_QUOTING, str(count), text
-    text, count = re.subn(rb"(?m)^(?=>*From )", b">", body)
+    text, count = _quoted(body)
     yield DiagnosisCode.MBOX_QUOTING, str(count), text
     yield DiagnosisCode.TRAILING_BLANK_LINES, None, body.rstrip(b" \t\r\n") + b"\r\n"
-    yield DiagnosisCode.TRAILING_BLANK_LINES, None, body.removesuffix(b"\r\n")
-    yield DiagnosisCode.LINE_ENDS, None, re.sub(rb"\r*\n|\r+(?!\n)", b"\r\n", body)
+    if not _whole_line_ends(body):
+        yield DiagnosisCode.LINE_ENDS, None, re.sub(rb"\r*\n|\r+(?!\n)", b"\r\n", body)
     yield DiagnosisCode.LINE_ENDS, None, body.replace(b"\r\n", b"\n")
-    trimmed = re.sub(rb"(?<![ \t])[ \t]++\r\n", b"\r\n", body)
-    yield DiagnosisCode.WHITESPACE_CHANGED, None, trimmed
-    # the usual mark before a personal signature ends in a blank, which some programs take away
-    yield DiagnosisCode.WHITESPACE_CHANGED, None, re.sub(rb"(?m)^--(?=\r?$)", b"-- ", body)
-    yield DiagnosisCode.WHITESPACE_CHANGED, None, re.sub(rb"[ \t]+", b" ", trimmed)
+    if signature.body_form == SIMPLE:
+        trimmed = body
+        if b" \r\n" in body or b"\t\r\n" in body:
+            trimmed = re.sub(rb"(?<![ \t])[ \t]++\r\n", b"\r\n", body)
+        yield DiagnosisCode.WHITESPACE_CHANGED, None, trimmed
+        # the usual mark before a personal signature ends in a blank, which some programs take away
+        if b"\n--" in body or body.startswith(b"--"):
+            yield DiagnosisCode.WHITESPACE_CHANGED, None, re.sub(rb"(?m)^--(?=\r?$)", b"-- ", body)
+        yield DiagnosisCode.WHITESPACE_CHANGED, None, re.sub(rb"[ \t]+", b" ", trimmed)
     yield DiagnosisCode.WHITESPACE_CHANGED, None, body.removeprefix(b"\r\n")
     yield DiagnosisCode.WHITESPACE_CHANGED, None, b"\r\n" + body
     last = body.rfind(b"\r\n--")
@@ -142,12 +165,21 @@ def _other_encodings(message: Message) -> Iterator[bytes]:
             return
     else:
         plain = body
-    plain = _CRLF.sub(b"\r\n", plain)
+    plain = _with_crlf(plain)
     yield plain
-    quoted = binascii.b2a_qp(plain, istext=True)
-    yield _CRLF.sub(b"\r\n", quoted)
-    for octets in (plain, plain.removesuffix(b"\r\n")):
-        yield base64.encodebytes(octets).replace(b"\n", b"\r\n")
+    yield _with_crlf(binascii.b2a_qp(plain, istext=True))
+    yield _base64_lines(plain)
+    yield _base64_lines(plain.removesuffix(b"\r\n"))
+
+
+def _with_crlf(text: bytes) -> bytes:
+    return text if _whole_line_ends(text) else _CRLF.sub(b"\r\n", text)
+
+
+def _base64_lines(octets: bytes) -> bytes:
+    """Base64 in lines of 76 characters (RFC 2045 6.8), each with its CRLF."""
+    text = binascii.b2a_base64(octets, newline=False)
+    return b"".join([text[at : at + 76] + b"\r\n" for at in range(0, len(text), 76)])
 
 
 def _footer_lines(body: bytes, signature: Signature) -> int | None:
