@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _MONTHS = {
     name: number
@@ -31,6 +32,7 @@ _ZONES = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt
 _USUAL = re.compile(r"\s*(?:[A-Za-z]{3},)?\s*([0-9]{1,2}) ([A-Za-z]{3}) ([0-9]{4}) ([0-9:]{8}) ([+-][0-9]{4})(?:\s|$)")
 _OCTETS = 512  # of a date, comments left out; the longest that a server writes has about 60
 _WORDS = 12
+_USUAL_ZONE = 5  # characters of a zone that is remembered
 
 
 def parse_date(text: str) -> datetime | None:
@@ -121,7 +123,7 @@ def _build(year: str, month: int, day: str, time: str, zone: str) -> datetime | 
     elif len(year) == 3:
         number += 1900
     hour, minute, second = (*map(int, clock), 0)[:3]
-    offset = _offset(zone)
+    offset = _offset(zone) if len(zone) > _USUAL_ZONE else _usual_offset(zone)
     if offset is None:
         return None
     try:
@@ -129,7 +131,7 @@ def _build(year: str, month: int, day: str, time: str, zone: str) -> datetime | 
         moment = datetime(
             number, month, int(day), hour, minute, min(second, 59) if second == 60 else second, tzinfo=UTC
         )
-        return moment - offset
+        return moment - offset if offset else moment
     except (ValueError, OverflowError):
         return None
 
@@ -145,9 +147,12 @@ def _offset(zone: str) -> timedelta | None:
     return timedelta(hours=_ZONES.get(zone, 0))
 
 
+_usual_offset = lru_cache(maxsize=1024)(_offset)
+
+
 def _is_day(word: str) -> bool:
     return len(word) <= 2 and _is_number(word)
 
 
 def _is_number(word: str) -> bool:
-    return 0 < len(word) <= 4 and word.isascii() and word.isdigit()
+    return len(word) <= 4 and word.isdigit() and word.isascii()

@@ -22,11 +22,13 @@ from verify.reading.tls import read_tls
 from verify.reading.tokens import TOKEN, Token, cut
 
 _CLAUSES = frozenset(("from", "by", "via", "with", "id", "for"))
+_STARTS = _CLAUSES | {"tls"}
 _HELO_COMMANDS = frozenset(("helo", "ehlo", "lhlo"))
 _NO_NAME = frozenset(("unknown", "nodnsquery"))
 _ADDRESS = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{2,40}")
 _SENDMAIL = re.compile(r"(?:[A-Z]+-)?8\.\d+\.\d+|V8/")
 HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
+_SHORT = 100  # characters of a word that is remembered
 _COMMENT_LOOKED_INTO = 4096  # octets; longer ones hold nothing of ours
 
 
@@ -40,22 +42,25 @@ def parse_received(value: bytes, index: int, field_index: int) -> Hop:
     text = octets.decode("latin-1")
     tokens, date_text = cut(text)
     hop = _Clauses(tokens).read()
+    raw = escape(octets)
+    if raw != text:  # else no part of it needs an escape
+        hop.escape()
     return Hop(
         index=index,
         field_index=field_index,
-        raw=escape(octets),
+        raw=raw,
         date=parse_date(date_text) if date_text else None,
-        from_helo=_shown(hop.helo),
-        from_name=_shown(hop.name),
+        from_helo=hop.helo,
+        from_name=hop.name,
         from_ip=hop.ip,
-        by=_shown(hop.by),
-        via=_shown(hop.via),
-        with_=_shown(hop.with_),
-        id=_shown(hop.id),
-        for_=_shown(hop.for_),
+        by=hop.by,
+        via=hop.via,
+        with_=hop.with_,
+        id=hop.id,
+        for_=hop.for_,
         tls=hop.tls,
-        auth_user=_shown(hop.auth_user),
-        envelope_from=_shown(hop.envelope_from),
+        auth_user=hop.auth_user,
+        envelope_from=hop.envelope_from,
         authenticated=hop.authenticated,
         dialect=hop.dialect,
     )
@@ -144,6 +149,11 @@ class _Clauses:
         self._by_at = -1
         self._exim = False  # key=value tokens of Exim's peer comment
 
+    def escape(self) -> None:
+        """Make every text visible text."""
+        for name in ("helo", "name", "by", "via", "with_", "id", "for_", "auth_user", "envelope_from"):
+            setattr(self, name, _shown(getattr(self, name)))
+
     def read(self) -> _Clauses:
         tokens = self.tokens
         if not tokens:
@@ -154,7 +164,7 @@ class _Clauses:
             inner, _ = cut(start.text)
             tokens = self.tokens = inner + tokens[1:]
         by = self._by_at = self._find_by()
-        opened = tokens[0].kind == "word" and tokens[0].text.lower() == "from"
+        opened = tokens[0].word == "from"
         sender: list[Token] = []
         position = 0
         if opened:
@@ -163,12 +173,7 @@ class _Clauses:
                 token = tokens[position]
                 if token.kind == "end":
                     break
-                if (
-                    position > 1
-                    and token.kind == "word"
-                    and token.text.lower() in _CLAUSES
-                    and not self._glued(position)
-                ):
+                if position > 1 and token.word in _CLAUSES and not self._glued(position):
                     break
                 sender.append(token)
                 position += 1
@@ -199,7 +204,7 @@ class _Clauses:
         for position, token in enumerate(self.tokens):
             if token.kind == "end":
                 break
-            if token.kind == "word" and token.text.lower() == "by" and not self._glued(position):
+            if token.word == "by" and not self._glued(position):
                 following = self.tokens[position + 1] if position + 1 < len(self.tokens) else None
                 if following is None or following.kind == "end" or following.text.lower() == "uid":
                     continue
@@ -222,9 +227,9 @@ class _Clauses:
             if token.kind == "comment":
                 self._remark(token.text)
                 continue
-            if token.kind != "word":
+            word = token.word
+            if word not in _STARTS:
                 continue
-            word = token.text.lower()
             if word == "by" and position - 1 == by:
                 position = self._value(position, "by")
             elif word == "with" and self.with_ is None and position - 1 != by:
@@ -353,9 +358,8 @@ class _Clauses:
         first = tokens[0] if tokens and tokens[0].kind != "comment" else None
         rest = tokens[1:] if first is not None else tokens
         claimed: str | None = None  # a claim introduced by words, outside any comment
-        loose = [token.text for token in rest if token.kind == "word"]
-        if "encrypted" in loose:
-            self._tls(" ".join(loose))
+        if any(token.text == "encrypted" and token.kind == "word" for token in rest):
+            self._tls(" ".join([token.text for token in rest if token.kind == "word"]))
         skip = False
         for at, token in enumerate(rest):
             if skip:
@@ -364,7 +368,7 @@ class _Clauses:
                 self._peer(token.text)
             elif token.kind == "literal" and self.ip is None:
                 self.ip = _client(token.text)
-            elif token.kind == "word" and token.text.lower() == "user" and at + 1 < len(rest):
+            elif token.word == "user" and at + 1 < len(rest):
                 self.auth_user, self.authenticated, skip = rest[at + 1].text, True, True
             elif token.kind == "quoted" and at and rest[at - 1].text.lower() == "be":
                 claimed = token.text  # claiming to be "name"
@@ -477,12 +481,8 @@ class _Clauses:
         if "smtpsvc" in with_:
             return "iis"
         for remark in remarks:
-            lower = remark.lower()
-            for mark, program in _PROGRAMS:
-                if lower.startswith(mark):
-                    return program
-            if _SENDMAIL.match(remark):
-                return "sendmail"
+            if (program := _program_named(remark)) is not None:
+                return program
         if by.endswith(".google.com") or by.startswith(
             ("2002:a05:", "2002:a17:", "2002:ab3:", "2002:aa7:", "2002:a2e:")
         ):
@@ -519,11 +519,25 @@ _PROGRAMS = (
 )
 
 
+@lru_cache(maxsize=1024)
+def _program_named(remark: str) -> str | None:
+    """The program that the start of a remark names; ``remark``: 200 characters at most."""
+    lower = remark.lower()
+    for mark, program in _PROGRAMS:
+        if lower.startswith(mark):
+            return program
+    return "sendmail" if _SENDMAIL.match(remark) else None
+
+
 def _client(text: str) -> str | None:
     """An address as servers write it: tagged, bracketed, with a zone or a port; None when it is none.
 
     Five numbers (an address and a port behind one more dot) are not taken for an address.
     """
+    return _short_client(text) if len(text) <= _SHORT else _long_client(text)
+
+
+def _long_client(text: str) -> str | None:
     text = text.strip(" ,()")
     if not text or len(text) > 80:
         return None
@@ -536,3 +550,6 @@ def _client(text: str) -> str | None:
         if port.isdigit() and ("." in host or host.endswith("]")):
             ip = names.address(host)
     return None if ip is None else str(ip)
+
+
+_short_client = lru_cache(maxsize=16384)(_long_client)

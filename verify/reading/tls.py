@@ -15,7 +15,7 @@ def read_tls(text: str, known: Tls | None) -> Tls | None:
     """What a text adds to what is known of the connection; ``known`` itself when it says nothing."""
     text = text[:_OCTETS]
     lower = text.lower()
-    if not any(mark in lower for mark in ("tls", "ssl", "cipher", "encrypted")):
+    if not ("tls" in lower or "ssl" in lower or "cipher" in lower or "encrypted" in lower):
         return known
     found = _TLS_VERSION.search(text)
     version = None

@@ -16,6 +16,7 @@ TOKEN = re.compile(
         (?P<word>[^\s()<>\[\];,"]++)
       | (?P<literal>\[[^\[\]]*+\])
       | (?P<angle><(?:[^<>"]|"(?:[^"<\\]|\\[^<])*+")*+>)
+      | (?P<comment>\([^()\\]*+\))
       | (?P<end>;)
       | (?P<open>\()
       | (?P<quoted>"(?:[^"\\]|\\.)*+")
@@ -32,6 +33,7 @@ class Token(Struct, frozen=True, gc=False):
     kind: str  # word, comment, literal, angle, quoted, end
     text: str  # without brackets, parentheses or quotes
     glued: bool  # nothing stands between it and the token before
+    word: str = ""  # of a word: its text in lower case
 
 
 def cut(text: str) -> tuple[list[Token], str]:
@@ -44,34 +46,28 @@ def cut(text: str) -> tuple[list[Token], str]:
     quotes = True
     date_from = -1
     match = TOKEN.match
-    length = len(text)
-    while position < length:
-        found = match(text, position)
-        if found is None:
-            break
-        kind = found.lastgroup or "junk"
-        start, end = found.span(kind)
-        glued = start == position and bool(tokens)
-        position = start
-        if kind == "open":
-            close = _comment_end(text, end)
-            if close < 0:
-                tokens.append(Token("comment", text[end:], glued))
-                break
-            tokens.append(Token("comment", text[end : close - 1], glued))
-            end = close
-        elif kind == "word":
-            tokens.append(Token("word", text[position:end], glued))
+    while (found := match(text, position)) is not None:
+        kind = found.lastgroup
+        start, end = found.span(found.lastindex or 0)
+        if kind == "word":
+            word = text[start:end]
+            tokens.append(Token("word", word, start == position and bool(tokens), word.lower()))
+        elif kind == "comment" or kind == "literal" or kind == "angle" or (kind == "quoted" and quotes):
+            tokens.append(Token(kind, text[start + 1 : end - 1], start == position and bool(tokens)))
         elif kind == "end":
             date_from = end
-            tokens.append(Token("end", ";", glued))
-        elif kind == "junk":
-            if text[position] == '"' and quotes:
-                quotes = False  # one quotation mark without a partner: so are all that follow
-        elif kind == "quoted" and not quotes:
-            end = position + 1
-        else:
-            tokens.append(Token(kind, text[position + 1 : end - 1], glued))
+            tokens.append(Token("end", ";", start == position and bool(tokens)))
+        elif kind == "open":
+            close = _comment_end(text, end)
+            if close < 0:
+                tokens.append(Token("comment", text[end:], start == position and bool(tokens)))
+                break
+            tokens.append(Token("comment", text[end : close - 1], start == position and bool(tokens)))
+            end = close
+        elif kind == "quoted":
+            end = start + 1
+        elif text[start] == '"':
+            quotes = False  # one quotation mark without a partner: so are all that follow
         position = end
     if date_from < 0:
         last = text.rfind(";")
