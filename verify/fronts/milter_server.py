@@ -18,7 +18,7 @@ from msgspec import Struct
 from verify.config import Config, ConfigError, checked_authserv_id
 from verify.disposition import Action, ActionKind, decide
 from verify.grammar.results import Clause, fold, may_write, write_results
-from verify.lookup.cache import Resolver
+from verify.lookup.cache import Cache, CachingResolver, Resolver
 from verify.model import Answer, AtMode, Question, Settings, Verdict
 from verify.render.header import to_header
 from verify.serving import OnError, Serving
@@ -60,6 +60,7 @@ PROGRESS_SECONDS = 5.0  # a mail server waits for 300 s (Postfix) or more betwee
 IDLE_SECONDS = 7210.0  # as libmilter has it, longer than a mail server lets a client sit
 SETTLE_SECONDS = 5.0  # SMTP sessions under way may end by themselves before the drain
 _EARLY = 0.005  # seconds after the header before the DNS is asked: most bodies are there by then
+_AT_ONCE = 65_536  # octets of a message that is judged on the event loop: some milliseconds at the worst
 _JUDGES = 16  # names of mail servers that judge under their own ids
 _CHUNK = 256 * 1024
 _NAME = b"Authentication-Results"
@@ -88,6 +89,11 @@ class Site(Struct, frozen=True, kw_only=True):
             self.judges[authserv_id] = judge
         return judge
 
+    @property
+    def cache(self) -> Cache | None:
+        """What is known of the DNS; for the thread of the event loop alone."""
+        return self.resolver.cache if isinstance(self.resolver, CachingResolver) else None
+
     def authserv_id(self, name: bytes | None) -> str:
         """The configured id, else the name that the mail server gives itself, else this machine's."""
         if self.config.authserv_id is not None or name is None:
@@ -110,11 +116,11 @@ class Judged(Struct, frozen=True):
 
 
 class _Judging:
-    """The part of the work that leaves the event loop; each method runs in a thread."""
+    """The part of the work that may take long; its methods run in a thread, or at once for a small message."""
 
     def __init__(self, site: Site, transaction: Transaction) -> None:
         self._site = site
-        self._transaction = transaction
+        self.transaction = transaction
         self._judge = site.judge(transaction.settings.authserv_id)
         self.resolver = site.resolver
         self.early: Task | None = None
@@ -123,12 +129,14 @@ class _Judging:
 
     def look_ahead(self) -> list[Question] | None:
         """The first questions of the header alone."""
-        message = self._transaction.header_alone()
-        self.early = self.task = self._judge.task(message, self._transaction.envelope())
+        message = self.transaction.header_alone()
+        self.early = self.task = self._judge.task(message, self.transaction.envelope())
         return self.task.step()
 
     def begin(self) -> list[Question] | None:
-        self.task = self._judge.task(self._transaction.message(), self._transaction.envelope(), self.early)
+        transaction = self.transaction
+        shared = self._site.cache if transaction.size <= _AT_ONCE else None
+        self.task = self._judge.task(transaction.message(), transaction.envelope(), self.early, shared)
         return self._finished(self.task.step())
 
     def go_on(self, answers: list[Answer]) -> list[Question] | None:
@@ -142,7 +150,7 @@ class _Judging:
             verdict = self.task.verdict
             assert verdict is not None
             field = to_header(verdict).partition(":")[2].encode("ascii").removesuffix(b"\r\n")
-            action = decide(verdict, self._site.serving.policy, tuple(self._transaction.recipients))
+            action = decide(verdict, self._site.serving.policy, tuple(self.transaction.recipients))
             self.result = Judged(verdict, field, action)
         return needed
 
@@ -194,7 +202,10 @@ class Server:
         )
         self.metrics.failed(kind)
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
+    async def aside(self, transaction: Transaction, work: Callable[[], T]) -> T:
+        """Do work in a thread, unless it is over a message so small that handing it over would take as long."""
+        if transaction.size <= _AT_ONCE:
+            return work()
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def judge(self, judging: _Judging, ahead: asyncio.Task[None] | None) -> Judged:
@@ -215,13 +226,13 @@ class Server:
 
     async def _answer(self, judging: _Judging, first: Callable[[], list[Question] | None]) -> None:
         """Run the evaluation to its end, with every answer that it needs."""
-        needed = await self.in_thread(first)
+        needed = await self.aside(judging.transaction, first)
         while needed is not None:
             task = judging.task
             assert task is not None
             resolver = judging.resolver
             answers = await resolver.resolve_async(needed, task.deadline) if needed and resolver else []
-            needed = await self.in_thread(partial(judging.go_on, answers))
+            needed = await self.aside(judging.transaction, partial(judging.go_on, answers))
 
     async def drain(self, seconds: float) -> None:
         """Let messages under way come to their end, for at most ``seconds``; then close what is left."""

@@ -171,12 +171,15 @@ class Judge:
             self._writer.write(task.answers.used.values())
         return replace(task.verdict, elapsed_ms=round((time.perf_counter() - started) * 1000, 3))
 
-    def task(self, message: Message, envelope: Envelope, after: Task | None = None) -> Task:
+    def task(
+        self, message: Message, envelope: Envelope, after: Task | None = None, shared: Known | None = None
+    ) -> Task:
         """One message on its way to a verdict, for a caller with a loop of its own.
 
-        ``after``: a task over an earlier part of the same message, whose answers and budget go on.
+        ``after``: a task over an earlier part of the same message, whose answers and budget go on.  ``shared``:
+        answers that are there without asking, such as a cache, when the task runs in the thread that fills it.
         """
-        return Task(self, message, envelope, after)
+        return Task(self, message, envelope, after, shared=shared)
 
     def answers(self, shared: Known | None = None) -> Answers:
         """What one message may ask: the recording, or what this run has recorded, then the resolver."""
