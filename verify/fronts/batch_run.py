@@ -77,6 +77,25 @@ class Run:
             metered=sys.stderr is not None and sys.stderr.isatty() and not config.quiet,
         )
         self._limits = prepare(self._job).limits  # what is wrong is told before anything is written
+        self._engine = self._start()
+        try:
+            self._open(notes)
+        except BaseException:
+            self._engine.close()
+            raise
+
+    def _start(self) -> Engine:
+        if self._config.engine == "process":
+            return Processes(self._workers)
+        try:
+            return Dask(self._config.scheduler, self._config.workers)
+        except ImportError:
+            raise Failure("--engine dask needs an extra: pip install 'mailverdict[dask]'") from None
+        except (OSError, ValueError) as problem:  # a TimeoutError is an OSError
+            raise Failure(f"--scheduler: {one_line(str(problem))}") from None
+
+    def _open(self, notes: Notes) -> None:
+        config, plan = self._config, self._plan
         recorded = self._recorded()
         identity = fingerprint(plan.sources, replace(config, **{n: getattr(Config(), n) for n in _FREE}))
         try:
@@ -128,6 +147,8 @@ class Run:
                 with ExitStack() as stack:
                     self._judge(stack)
                 self._sinks.close(True)
+            else:
+                self._engine.close()
         except BaseException as problem:
             self._end_early(problem)
             raise AssertionError("it raises") from problem
@@ -157,13 +178,8 @@ class Run:
     def _judge(self, stack: ExitStack) -> None:
         octets, messages = total(self._plan.sources)
         gc.freeze()  # what is loaded stays; forked workers share its pages
-        engine: Engine
-        if self._config.engine == "dask":
-            engine = Dask(self._config.scheduler, self._config.workers)
-        else:
-            engine = Processes(self._workers)
+        engine = self._engine
         stack.callback(engine.close)
-        self._engine = engine
         self._progress = progress(octets, self._before, self._waiting, quiet=self._config.quiet)
         stack.callback(self._progress.close)
         self._window = Window(engine, self._submit, lost, in_flight=IN_FLIGHT * engine.workers, tick=self._tick)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 C = TypeVar("C", bound="Splittable")
 
+CONNECT = 10.0  # seconds to reach a scheduler
 TICK = 0.1  # seconds after which whoever waits for a result looks up
 
 
@@ -95,12 +96,16 @@ def _end_with_parent() -> None:
 
 
 class Dask:
-    """Workers of a Dask cluster.  ``scheduler``: its address; None for one that the environment or Dask provides."""
+    """Workers of a Dask cluster.  ``scheduler``: its address; None for one that the environment or Dask provides.
+
+    Raises ``ImportError`` without the extra, ``OSError`` when no scheduler answers, ``ValueError``
+    for what is no address.
+    """
 
     def __init__(self, scheduler: str | None, workers: int | None) -> None:
         from distributed import Client
 
-        self._client: Client = Client(scheduler)
+        self._client: Client = Client(scheduler, timeout=CONNECT)
         self.workers = workers or max(1, sum(self._client.nthreads().values()))
         self._executor: Executor = self._client.get_executor(pure=False, retries=0)
 

@@ -203,6 +203,7 @@ class Worker:
         self._standing: dict[Question, Answer] = {}
         self._used: dict[Question, Answer] = {}
         self._seen: sqlite3.Connection | None = None
+        self._index = True  # it can be read
 
     def learn(self, news: Iterable[bytes]) -> None:
         """Answers that other workers got; under --record they stand."""
@@ -245,12 +246,15 @@ class Worker:
 
     def has_seen(self, key: bytes) -> bool:
         """Whether a message of that key has a verdict by now."""
+        if not self._index:
+            return False
         try:
             if self._seen is None:
                 index = Path(self.job.folder) / "seen"
                 self._seen = sqlite3.connect(index.as_uri() + "?mode=ro", uri=True, check_same_thread=False)
             return self._seen.execute("SELECT 1 FROM seen WHERE key = ?", (key,)).fetchone() is not None
-        except sqlite3.Error:  # of another machine, or gone: the message is judged again
+        except sqlite3.Error:  # of another machine, or gone: messages are judged again
+            self._index = False
             return False
 
 
