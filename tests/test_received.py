@@ -327,7 +327,7 @@ def test_hostile_octets_are_shown_and_never_raise():
         b"from \xff\x1b[31m ([203.0.113.5]) by b\x00 with SMTP\r\n\t; 2 Jan 2026 03:04:05 +0000", 3, 7
     )
     assert (read.index, read.field_index) == (3, 7)
-    assert read.from_helo == "\\xff\\x1b"
+    assert read.from_helo == "\\xff\\x1b31m"
     assert all(char >= " " for text in (read.raw, read.by or "") for char in text)
 
 
@@ -439,3 +439,218 @@ def test_a_client_certificate_does_not_make_a_client_authenticated():
     )
     assert not read.authenticated
     assert read.auth_user is None
+
+
+# -- what a client, the owner of its address or an ident service writes into the line of a server -------------
+
+# {h}: the HELO argument, {r}: the reverse name, {i}: a user name by ident.  The client is 203.0.113.5.
+TEMPLATES = {
+    "postfix": "from {h} ({r} [203.0.113.5]) by mx.r.example (Postfix) with ESMTPS id 4X for <u@r.example>",
+    "postfix, tls": "from {h} ({r} [203.0.113.5]) (using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)) "
+    "(No client certificate requested) by mx.r.example (Postfix) with ESMTPS id 4X",
+    "sendmail": "from {h} ({r} [203.0.113.5] (may be forged)) by mx.r.example (8.17.1/8.17.1) with ESMTPS id 3X",
+    "sendmail, ident": "from {h} (IDENT:{i}@{r} [203.0.113.5]) by mx.r.example (8.11.6/8.11.6) with SMTP id 3X",
+    "sendmail, no reverse name": "from {h} (IDENT:{i}@[203.0.113.5]) by mx.r.example (8.11.6/8.11.6) with SMTP id 3X",
+    "exim": "from {r} ([203.0.113.5] helo={h}) by mx.r.example with esmtps (TLS1.3) (Exim 4.96) id 1",
+    "exim, ident": "from {r} ([203.0.113.5] helo={h} ident={i}) by mx.r.example with esmtp (Exim 4.96) id 1",
+    "exim, no reverse name": "from [203.0.113.5] (port=5 helo={h} ident={i}) by mx.r.example with esmtp (Exim 4.96) id 1",
+    "qmail": "from {r} (HELO {h}) ({i}@203.0.113.5) by mx.r.example with SMTP",
+    "courier": "from {h} ({r} [::ffff:203.0.113.5]) (TLS: TLSv1.3,256bits,X) by mx.r.example with esmtps id 1",
+    "courier, ident": "from {h} (IDENT: {i}, {r} [::ffff:203.0.113.5]) by mx.r.example with esmtp id 1",
+    "opensmtpd": "from {h} ({r} [203.0.113.5]) by mx.r.example (OpenSMTPD) with ESMTPS id 1 (TLSv1.3:X:256:NO)",
+    "haraka": "from {h} ({r} [203.0.113.5]) by mx.r.example (Haraka/3.0.2) with ESMTPS id 1 envelope-from <b@s.example>",
+    "google": "from {h} ({r}. [203.0.113.5]) by mx.google.com with ESMTPS id a1 for <u@r.example>",
+    "exchange": "from {h} (203.0.113.5) by mx.r.example (10.1.2.3) with Microsoft SMTP Server id 15.1 via Frontend Transport",
+    "domino": "from {h} ([203.0.113.5]) by mx.r.example (Lotus Domino Release 8.5.3FP6) with ESMTP id 1",
+    "communigate": "from [203.0.113.5] (HELO {h}) by mx.r.example (CommuniGate Pro SMTP 6) with ESMTP id 1",
+    "mdaemon": "from {h} [203.0.113.5] by mx.r.example [192.0.2.27] with SMTP (MDaemon.PRO.v5.0.6.R)",
+    "yahoo": "from 203.0.113.5 (EHLO {h}) (203.0.113.5) by mta232.mail.x.yahoo.com with SMTP",
+    "unknown": "from {h} ({r} [203.0.113.5]) by mx.r.example with ESMTP id 1",
+}
+KEYWORDS = [
+    "tls",
+    "tls01",
+    "auth",
+    "auth-relay",
+    "authsmtp",
+    "authenticated",
+    "envelope-from",
+    "envelope-out",
+    "version=x",
+    "using",
+    "cipher",
+    "uid",
+    "user",
+    "helo",
+    "ehlo",
+    "lhlo",
+    "helo=",
+    "squirrelmail",
+    "via",
+    "by",
+    "with",
+    "id",
+    "for",
+    "from",
+    "account",
+    "client",
+    "local",
+    "localhost",
+    "ident",
+]
+
+
+def line(template, helo="x.evil.example", reverse="r.evil.example", ident="x"):
+    return hop(TEMPLATES[template].format(h=helo, r=reverse, i=ident) + DATE)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_a_name_that_begins_like_a_keyword_is_a_name(template, keyword):
+    plain = line(template)
+    assert plain.from_ip == "203.0.113.5"
+    for read in (
+        line(template, reverse=f"{keyword.rstrip('=')}.evil.example"),
+        line(template, helo=f"{keyword}.evil.example"),
+        line(template, helo=keyword.rstrip("=")),
+        line(template, ident=keyword),
+    ):
+        assert read.from_ip == "203.0.113.5"
+        assert (read.by, read.with_, read.via, read.id) == (plain.by, plain.with_, plain.via, plain.id)
+        assert (read.authenticated, read.auth_user, read.dialect) == (False, None, plain.dialect)
+
+
+# Without blanks, as a server takes them that looks for none but the end of the word.
+GLUED = [
+    "x[192.0.2.1]",
+    "x,[192.0.2.1]",
+    "[192.0.2.1]",
+    "[192.0.2.1]x",
+    "[192.0.2.1],[192.0.2.1]",
+    "[192.0.2.1][192.0.2.1]",
+    "[IPv6:2001:db8::1]",
+    "192.0.2.1",
+    "192.0.2.1:25",
+    "x,with,IMAP",
+    "x,with,ESMTPSA",
+    "x,with,LMTP",
+    "x,user,y",
+    "x,as,user,y",
+    "x,via,HTTP",
+    "x,by,y",
+    "x,for,y",
+    "x[with]IMAP",
+    ",with,IMAP",
+    "=",
+    "helo=[192.0.2.1]",
+]
+# What reaches a line only where a server keeps quotes, parentheses or blanks of the argument.
+LOOSE = [
+    "x(192.0.2.1)",
+    "x([192.0.2.1])",
+    "x(y[192.0.2.1])",
+    "(192.0.2.1)",
+    "([192.0.2.1])",
+    "(y[192.0.2.1]",
+    "x(",
+    "(",
+    ")",
+    "x)",
+    'x"',
+    '"',
+    "<",
+    'x<"',
+    "x;",
+    ";",
+    "x[",
+    "]",
+    "x;by,y",
+    "x [192.0.2.1]",
+    "[192.0.2.1] x",
+    "[192.0.2.1] (helo=x)",
+    "[192.0.2.1] (HELO x)",
+    "192.0.2.1 (HELO x)",
+    "x (y [192.0.2.1])",
+    "x (y [192.0.2.1]) by mx.r.example with LMTP",
+    "x (HELO y) (192.0.2.1)",
+    "x (account u [192.0.2.1] verified)",
+    "x (account u HELO [192.0.2.1])",
+    "x (user@192.0.2.1 with login)",
+    "x (authenticated bits=0)",
+    "x (Authenticated sender: u)",
+    "x (AUTH: LOGIN u)",
+    "x (via HTTP)",
+    "x with IMAP",
+    "x with LMTP",
+    "x with ESMTPSA",
+    "x via HTTP",
+    "x user y",
+    "x as user y",
+    "x id y",
+    "x for <y@y>",
+    "x from <y@y>",
+    "x encrypted",
+    "with IMAP",
+    "by y",
+    'x claiming to be "192.0.2.1"',
+]
+# The address stands before the argument, or nothing tells where it ends: a client may pass for a user, and gains nothing.
+AFTER = ("exim", "exim, ident", "exim, no reverse name", "qmail", "communigate", "yahoo", "mdaemon")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("helo", GLUED)
+def test_a_helo_argument_of_one_word_hides_neither_the_address_nor_a_clause(template, helo):
+    plain, read = line(template), line(template, helo=helo)
+    assert read.from_ip == "203.0.113.5"
+    assert (read.by, read.with_, read.via, read.id) == (plain.by, plain.with_, plain.via, plain.id)
+    assert not read.authenticated
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("helo", GLUED + LOOSE)
+def test_no_helo_argument_chooses_the_address_the_host_or_the_protocol(template, helo):
+    plain, read = line(template), line(template, helo=helo)
+    assert read.from_ip in (None, "203.0.113.5")
+    if read.by == plain.by:
+        assert read.with_ == plain.with_
+        assert template in AFTER or not read.authenticated
+    else:
+        assert read.by is None
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("name", LOOSE)
+def test_no_reverse_name_and_no_ident_chooses_the_address_or_the_protocol(template, name):
+    plain = line(template)
+    for read in (line(template, reverse=name), line(template, ident=name)):
+        assert read.from_ip in (None, "203.0.113.5")
+        assert read.by in (None, plain.by)
+        if read.by is not None:
+            assert read.with_ == plain.with_
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'from x" (r.evil.example [203.0.113.5]) by mx.r.example (Haraka) with ESMTP id A envelope-from '
+        '<"([192.0.2.1])by mx.r.example with ESMTP"@evil.example>',
+        "from x( (r.evil.example [203.0.113.5]) by mx.r.example (Haraka) with ESMTP id A envelope-from "
+        '<")([192.0.2.1])by mx.r.example with ESMTP"@evil.example>',
+        "from (b.example[192.0.2.1]( (r.evil.example [203.0.113.5]) by mx.r.example (Haraka) with ESMTP id A "
+        'envelope-from <")))by mx.r.example (Postfix)"@evil.example>',
+        'from x<" (r.evil.example [203.0.113.5]) by mx.r.example (Haraka) with ESMTP id A envelope-from '
+        '<">([192.0.2.1])by mx.r.example with ESMTP"@evil.example>',
+        "from (b.example [192.0.2.1] " + "x" * 5000 + "( (r [203.0.113.5]) by mx.r.example (Haraka) with ESMTP "
+        'envelope-from <")))by mx.r.example"@evil.example>',
+    ],
+)
+def test_a_helo_argument_and_a_path_that_swallow_the_servers_words_between_them_leave_no_address(text):
+    assert hop(text + DATE).from_ip != "192.0.2.1"
+
+
+def test_a_user_name_by_ident_is_no_reverse_name():
+    read = line("sendmail, no reverse name", ident="mx.r.example y")
+    assert (read.from_ip, read.from_name) == ("203.0.113.5", None)
+    read = line("sendmail, ident", ident="mx.r.example")
+    assert read.from_name == "r.evil.example"

@@ -29,6 +29,7 @@ DEVIATIONS: dict[int, dict[str, str]] = {
     144: {"date": "fraction cuts the second to 0"},
     **{case: {"from_ip": "no from_ip although the address is there"} for case in (64, 86, 87, 97, 107, 116, 119)},
     **{case: {"id": "value cut at a slash"} for case in (28, 29, 30)},
+    142: {"with": "a word before by, which a client may put into its HELO argument"},
     123: {"by": "word taken for a name"},
     165: {"from": "word taken for a name"},
     171: {"from": "word taken for a name"},

@@ -14,22 +14,18 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from verify.grammar import names
 from verify.grammar.dates import parse_date
 from verify.grammar.visible import escape
 from verify.model import Hop, Tls
+from verify.reading.client import COMMENT_OCTETS, address_of, client_end, read_client
 from verify.reading.tls import read_tls
 from verify.reading.tokens import TOKEN, Token, cut
 
 _CLAUSES = frozenset(("from", "by", "via", "with", "id", "for"))
 _STARTS = _CLAUSES | {"tls"}
-_HELO_COMMANDS = frozenset(("helo", "ehlo", "lhlo"))
-_NO_NAME = frozenset(("unknown", "nodnsquery"))
 _ADDRESS = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{2,40}")
 _SENDMAIL = re.compile(r"(?:[A-Z]+-)?8\.\d+\.\d+|V8/")
 HTTP = frozenset(("HTTP", "HTTPS", "HTTPREST"))
-_SHORT = 100  # characters of a word that is remembered
-_COMMENT_LOOKED_INTO = 4096  # octets; longer ones hold nothing of ours
 
 
 def parse_received(value: bytes, index: int, field_index: int) -> Hop:
@@ -145,9 +141,7 @@ class _Clauses:
         self.envelope_from: str | None = None
         self.tls: Tls | None = None
         self.dialect: str | None = None
-        self._helo_given = False  # a token names HELO, so that the first word does not
         self._by_at = -1
-        self._exim = False  # key=value tokens of Exim's peer comment
 
     def escape(self) -> None:
         """Make every text visible text."""
@@ -165,25 +159,24 @@ class _Clauses:
             tokens = self.tokens = inner + tokens[1:]
         by = self._by_at = self._find_by()
         opened = tokens[0].word == "from"
-        sender: list[Token] = []
-        position = 0
+        end = clauses = 0
+        if opened:  # a client may put any word into its HELO: only what follows its address is the server's
+            end, clauses = (by, client_end(tokens, by)) if by >= 0 else (self._end_without_by(),) * 2
+        self._rest(clauses, by)
+        self.dialect = self._program()
         if opened:
-            position = 1
-            while position < len(tokens) and position != by:
-                token = tokens[position]
-                if token.kind == "end":
-                    break
-                if position > 1 and token.word in _CLAUSES and not self._glued(position):
-                    break
-                sender.append(token)
-                position += 1
-        self._rest(position, by)
-        self._dialect()
-        if opened:
-            self._sender(sender)
+            self._sender(tokens[1:end])
         if self._written_twice():
             self.ip = None
         return self
+
+    def _end_without_by(self) -> int:
+        """Where the clause of the client ends in a field that names no server: nothing hangs on it."""
+        for position in range(2, len(self.tokens)):
+            token = self.tokens[position]
+            if token.kind == "end" or (token.word in _CLAUSES and not self._glued(position)):
+                return position
+        return len(self.tokens)
 
     def _written_twice(self) -> bool:
         """Several addresses around several ``by``, or a ``by`` behind a semicolon: which of them the server wrote
@@ -250,7 +243,7 @@ class _Clauses:
 
     def _value(self, position: int, clause: str) -> int:
         if position < len(self.tokens) and self.tokens[position].kind in ("word", "literal", "angle"):
-            setattr(self, clause, self.tokens[position].text)
+            setattr(self, clause, self.tokens[position].text.rstrip(","))
             position += 1
         return position
 
@@ -263,7 +256,7 @@ class _Clauses:
                 break
             if token.kind == "word" and words and token.text.lower() == "tls":
                 break
-            words.append(token.text)
+            words.append(token.text.rstrip(","))
             position += 1
             if len(words) == 12:
                 break
@@ -301,7 +294,7 @@ class _Clauses:
 
     def _remark(self, text: str) -> None:
         """A comment that does not describe the client."""
-        text = text[:_COMMENT_LOOKED_INTO]
+        text = text[:COMMENT_OCTETS]
         lower = text.lower()
         if "envelope-" in lower:
             self._envelope(text, lower)
@@ -328,7 +321,7 @@ class _Clauses:
         if lower.startswith("authenticated sender:"):
             self.auth_user = text[21:].strip() or None
             self.authenticated = True
-        elif lower.startswith("authenticated"):
+        elif lower.split(" ", 1)[0] == "authenticated":
             self.authenticated = True
         elif lower.startswith("auth:"):
             words = text[5:].split(",", 1)[0].split()
@@ -355,121 +348,31 @@ class _Clauses:
     # -- the client ---------------------------------------------------------------------------------
 
     def _sender(self, tokens: list[Token]) -> None:
-        first = tokens[0] if tokens and tokens[0].kind != "comment" else None
-        rest = tokens[1:] if first is not None else tokens
-        claimed: str | None = None  # a claim introduced by words, outside any comment
-        if any(token.text == "encrypted" and token.kind == "word" for token in rest):
-            self._tls(" ".join([token.text for token in rest if token.kind == "word"]))
-        skip = False
-        for at, token in enumerate(rest):
-            if skip:
-                skip = False
-            elif token.kind == "comment":
-                self._peer(token.text)
-            elif token.kind == "literal" and self.ip is None:
-                self.ip = _client(token.text)
-            elif token.word == "user" and at + 1 < len(rest):
-                self.auth_user, self.authenticated, skip = rest[at + 1].text, True, True
-            elif token.kind == "quoted" and at and rest[at - 1].text.lower() == "be":
-                claimed = token.text  # claiming to be "name"
-        if claimed is not None:
-            self.helo, self._helo_given = claimed, True
-        if first is not None:
-            self._first_word(first)
+        client = read_client(tokens, self.dialect)
+        self.ip, self.name, self.helo = client.ip, client.name, client.helo
+        for remark in client.remarks:
+            self._remark(remark)
         kind = protocol(self.with_)
-        if (
-            first is not None
-            and self.ip is None
-            and "." not in first.text
-            and (self.with_ or "").lower().startswith("local")
-        ):
-            self.auth_user = self.auth_user or first.text  # a user of the machine itself
-            if self.helo == first.text:
-                self.helo = None
+        if client.user is not None:
+            self.auth_user, self.authenticated = client.user, True
         if kind in ("SMTPA", "SMTPSA", "ESMTPA", "ESMTPSA") or kind in HTTP:
             self.authenticated = True
-
-    def _first_word(self, first: Token) -> None:
-        text = first.text
-        literal = first.kind == "literal"
-        shown = f"[{text}]" if literal else text
-        own = _client(text)
-        exim = self._exim or self.dialect == "exim"
-        if self._helo_given:
-            # The server wrote the first word itself: its reverse name, or the address when there is none.
-            if own is not None:
-                self.ip = self.ip or own
-            elif text.lower() not in _NO_NAME and (self.ip is not None or not exim):
-                self.name = self.name or text
-            if self.dialect is None and not exim:
-                self.dialect = "qmail"
-        elif own is not None and self.ip is None and (exim or protocol(self.with_) in HTTP or self.authenticated):
-            self.ip = own  # no other address: the one that the server saw
-            self.helo = shown if exim else None
-        else:
-            self.helo = shown
-            if exim and own is None and self.ip is not None:
-                self.name = self.name or text  # HELO equal to the reverse name is left out
-            elif self.dialect == "qmail" and text.lower() not in _NO_NAME and own is None:
-                self.name = self.name or text
-
-    def _peer(self, text: str) -> None:
-        """A comment between ``from`` and ``by``: who the server says the client is, or a remark."""
-        text = text[:_COMMENT_LOOKED_INTO]
-        lower = text.lower().lstrip()
-        command = lower[:4]
-        if command in _HELO_COMMANDS and lower[4:5] in ("", " "):
-            self.helo, self._helo_given = text.strip()[4:].strip() or None, True
+        if client.first is None or client.ambiguous:
             return
-        if lower.startswith(("using ", "tls", "version=", "no client cert", "client cn", "client did not", "cipher ")):
-            self._tls(text)
-            return
-        self._remark(text)
-        if lower.startswith(("auth", "envelope-", "squirrelmail ", "uid ")):
-            return
-        words = [part for part in text.split(" ") if part]
-        for at, part in enumerate(words):
-            key, equals, value = part.partition("=")
-            if equals and key.lower() in ("helo", "ident", "port") and (at or not self.ip):
-                self._exim = True
-                if key.lower() == "helo":
-                    self.helo, self._helo_given = value or None, True
-                continue
-            if part.lower().rstrip(":") in _HELO_COMMANDS and at and at + 1 < len(words):
-                self.helo, self._helo_given = words[at + 1], True  # smap, CommuniGate
-                break
-            self._peer_word(part, at, len(words))
-
-    def _peer_word(self, part: str, at: int, count: int) -> None:
-        opened = part.find("[")
-        if opened >= 0:
-            closed = part.find("]", opened)
-            self._reverse(part[:opened])
-            if self.ip is None and closed > opened:
-                self.ip = _client(part[opened : closed + 1] + part[closed + 1 :]) or _client(part[opened + 1 : closed])
-            return
-        if at not in (0, count - 1):
-            return
-        bare = part.strip(",")
-        if self.ip is None:
-            ip = _client(bare.rpartition("@")[2])
-            if ip is not None and (count < 3 or at == 0 or "@" not in bare):
-                self.ip = ip
-                return
-        if at == 0 and _client(bare) is None:
-            self._reverse(bare)
-
-    def _reverse(self, text: str) -> None:
-        text = text.rpartition("@")[2].strip("<>")
-        if text.upper().startswith("IDENT:"):
-            text = text[6:]
-        if self.name is None and "." in text and _client(text) is None and names.domain_name(text) is not None:
-            self.name = text
+        exim = client.exim or self.dialect == "exim"
+        own = address_of(client.first)
+        if self.ip is None and own is not None and not client.helo_given:
+            if exim or self.authenticated:
+                self.ip = own  # no other address: the one that the server saw
+                self.helo = client.first if exim else None
+        elif client.helo_given and self.dialect is None and not client.exim:
+            self.dialect = "qmail"
+        if self.ip is None and "." not in client.first and (self.with_ or "").lower().startswith("local"):
+            self.auth_user = self.auth_user or client.first  # a user of the machine itself
+            if self.helo == client.first:
+                self.helo = None
 
     # -- which program ------------------------------------------------------------------------------
-
-    def _dialect(self) -> None:
-        self.dialect = self._program()
 
     def _program(self) -> str | None:
         """Only what the server wrote after ``by`` counts: before it stand the client's name and reverse name."""
@@ -508,6 +411,7 @@ _PROGRAMS = (
     ("getmail", "fetchmail"),
     ("amavisd", "amavis"),
     ("opensmtpd", "opensmtpd"),
+    ("haraka", "haraka"),
     ("qmail", "qmail"),
     ("qpsmtpd", "qmail"),
     ("courier", "courier"),
@@ -527,29 +431,3 @@ def _program_named(remark: str) -> str | None:
         if lower.startswith(mark):
             return program
     return "sendmail" if _SENDMAIL.match(remark) else None
-
-
-def _client(text: str) -> str | None:
-    """An address as servers write it: tagged, bracketed, with a zone or a port; None when it is none.
-
-    Five numbers (an address and a port behind one more dot) are not taken for an address.
-    """
-    return _short_client(text) if len(text) <= _SHORT else _long_client(text)
-
-
-def _long_client(text: str) -> str | None:
-    text = text.strip(" ,()")
-    if not text or len(text) > 80:
-        return None
-    first = text.lstrip("[")[:1]
-    if not (first.isdigit() or ":" in text):
-        return None
-    ip = names.address(text)
-    if ip is None and ":" in text:
-        host, _, port = text.rpartition(":")
-        if port.isdigit() and ("." in host or host.endswith("]")):
-            ip = names.address(host)
-    return None if ip is None else str(ip)
-
-
-_short_client = lru_cache(maxsize=16384)(_long_client)

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 # Every alternative ends at a character that it does not hold, so that no attempt reads the same octets twice.
 TOKEN = re.compile(
-    r"""[\s,]*+
+    r"""\s*+
       (?:
-        (?P<word>[^\s()<>\[\];,"]++)
+        (?P<word>[^\s()<>\[\];"]++)
       | (?P<literal>\[[^\[\]]*+\])
       | (?P<angle><(?:[^<>"]|"(?:[^"<\\]|\\[^<])*+")*+>)
       | (?P<comment>\([^()\\]*+\))
