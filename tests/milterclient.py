@@ -151,7 +151,7 @@ class Session:
         return self.get()[0]
 
     def connect(self, ip: str = "192.0.2.10", host: bytes = b"mail.legit.example", **macros: bytes) -> None:
-        if not self.options:
+        if not self.version:
             self.negotiate()
         family = b"6" if ":" in ip else b"4"
         where = family + b"\x10\x00" + ip.encode() + b"\0" if ip != "local" else b"L\0\0/run/x\0"
@@ -208,7 +208,7 @@ class Session:
         self, raw: bytes, mail_from: bytes = b"a@legit.example", macros: dict[bytes, bytes] | None = None, **rcpt: Any
     ) -> Reply:
         """A whole message over this connection, which is made when there is none."""
-        if not self.options:
+        if not self.version:
             self.connect()
             self.helo()
         self.begin(mail_from, macros=macros, **rcpt)

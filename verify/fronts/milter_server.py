@@ -412,7 +412,7 @@ class _Connection:
             return [*removals, *self._submitted(transaction), CONTINUE], "add", why, None
         try:
             judged = await self._judged(transaction)
-            return [*removals, *self._reply(transaction, judged)], *_words(judged.action), judged
+            return self._reply(transaction, judged, removals), *_words(judged.action), judged
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as failure:  # noqa: BLE001 - mail goes on, whatever is wrong with us
@@ -450,8 +450,8 @@ class _Connection:
         value = fold(body).partition(":")[2].removesuffix("\r\n")
         return [self._conversation.insert_header(_NAME, value.encode("ascii"))]
 
-    def _reply(self, transaction: Transaction, judged: Judged) -> list[bytes]:
-        """Frames that follow the removals."""
+    def _reply(self, transaction: Transaction, judged: Judged, removals: list[bytes]) -> list[bytes]:
+        """The frames that do what was decided; a message that is not taken needs no change."""
         action, conversation = judged.action, self._conversation
         self._server.metrics.judged(judged.verdict)
         if action.kind in (ActionKind.DEFER, ActionKind.REJECT):
@@ -466,7 +466,7 @@ class _Connection:
             else:
                 self._server.log.put("error", queue=transaction.queue_id, problem="the mail server has no quarantine")
                 self._server.metrics.failed("no-quarantine")
-        return [*frames, CONTINUE]
+        return [*removals, *frames, CONTINUE]
 
     def _warnings(self, transaction: Transaction, judged: Judged) -> list[bytes]:
         """The mark on failed mail that is delivered all the same, where the operator wants one."""
