@@ -137,6 +137,37 @@ def test_a_page_for_standard_output_leaves_nothing_behind(
     assert b"of 18 messages are authenticated." in capfdbinary.readouterr().out
 
 
+@pytest.mark.parametrize("forms", [("jsonl",), ("csv",), ("sqlite",), ("jsonl", "csv", "sqlite", "html")])
+def test_finished_outputs_are_counted_again(tmp_path: Path, forms: tuple[str, ...]) -> None:
+    sinks = open_sinks(outputs(tmp_path, *forms), fingerprint="a")
+    fill(sinks, 40)
+    sinks.close(finished=True)
+    again = open_sinks(outputs(tmp_path, *forms), resume=True, fingerprint="a")
+    assert again.complete
+    assert (again.tally.conclusions, again.tally.reasons) == (sinks.tally.conclusions, sinks.tally.reasons)
+    assert again.tally.octets == 3500
+    assert again.summary().startswith(sinks.summary().splitlines()[0])
+
+
+@pytest.mark.parametrize("form", ["sqlite", "html"])
+def test_what_another_run_has_finished_is_neither_taken_for_ours_nor_touched(tmp_path: Path, form: str) -> None:
+    sinks = open_sinks(outputs(tmp_path, form), fingerprint="a")
+    fill(sinks, 5)
+    sinks.close(finished=True)
+    before = (tmp_path / f"out.{form}").read_bytes()
+    with pytest.raises(OutputError, match=rf"out\.{form}: stands there, and no run"):
+        open_sinks(outputs(tmp_path, form), resume=True, fingerprint="b")
+    assert (tmp_path / f"out.{form}").read_bytes() == before
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "sqlite", "html"])
+def test_a_file_that_holds_no_verdicts_is_not_taken_for_a_finished_output(tmp_path: Path, form: str) -> None:
+    (tmp_path / f"out.{form}").write_bytes(b"mine\nand mine\n" * 40)
+    with pytest.raises(OutputError, match=rf"out\.{form}: (stands there|file is not a database)"):
+        open_sinks(outputs(tmp_path, form), resume=True)
+    assert (tmp_path / f"out.{form}").read_bytes() == b"mine\nand mine\n" * 40
+
+
 def test_what_was_left_by_a_run_killed_at_its_last_step_is_tidied(tmp_path: Path) -> None:
     sinks = open_sinks(outputs(tmp_path, "html"))
     fill(sinks, 9)

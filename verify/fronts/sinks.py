@@ -11,13 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import msgspec
-from msgspec import Struct
 
 from verify.grammar.visible import one_line
-from verify.model import Conclusion, ConclusionReason
 from verify.rollup import Judged, Rollup, Tally
 from verify.store import OutputError, Store, discard
 
+from .finished import FINGERPRINT, HEAD, look_again
 from .journal import Begin, Done, Journal
 from .outfile import STDOUT, OutFile, Output, failed, is_stream
 
@@ -39,19 +38,6 @@ class Refused(Protocol):
     def problem(self) -> str: ...
 
 
-class _Size(Struct, frozen=True):
-    size: int
-
-
-class _Head(Struct, frozen=True):
-    """The little of a verdict that is counted when nothing else is wanted of it."""
-
-    source: _Size
-    conclusion: Conclusion
-    conclusion_reason: ConclusionReason
-
-
-_HEAD = msgspec.json.Decoder(_Head)
 _JUDGED = msgspec.json.Decoder(Judged)
 
 
@@ -93,7 +79,7 @@ class Sinks:
                 tally.count(whole.conclusion, whole.conclusion_reason, whole.source.size)
         else:
             for line in lines:
-                head = _HEAD.decode(line)
+                head = HEAD.decode(line)
                 tally.count(head.conclusion, head.conclusion_reason, head.source.size)
         for file in self._files:
             if file.form == "csv":
@@ -159,6 +145,8 @@ class Sinks:
         """What it all came to, as plain text with a line end; after ``close``."""
         from verify.render.summary import to_summary
 
+        if self.complete and not self.tally.messages:  # a page does not say how many of what it holds
+            return "Finished by an earlier run.\n"
         return to_summary(self.tally, self.rollup)
 
     def _draw(self, rollup: Rollup) -> None:
@@ -207,9 +195,10 @@ def open_sinks(
 ) -> Sinks:
     """Open the outputs of a batch, over whatever stands there, or where an earlier run left off.
 
-    ``about``: run metadata for the ``run`` table and the page; plain text.  ``fingerprint``: stands for the input and
-    the options; ``resume`` is refused when it is another one.  With ``resume``, outputs that a killed run left are cut
-    back to what all of them hold, ``committed()`` items of the input; a run that left nothing is begun.  Raises
+    ``about``: run metadata for the ``run`` table and the page; plain text.  ``fingerprint``: at most 80 letters and
+    digits that stand for the input and the options; ``resume`` is refused when they are others.  With ``resume``,
+    outputs that a killed run left are cut back to what all of them hold, ``committed()`` items of the input; a run
+    that left nothing is begun; one that is finished is counted and left alone (``complete``).  Raises
     ``OutputError``.
     """
     for output in outputs:
@@ -227,6 +216,7 @@ def open_sinks(
             there = [one.path for one in outputs if Path(one.path).exists()]
             if len(there) == len(outputs):
                 finished = Sinks(outputs, complete=True)
+                finished.tally, finished.rollup = look_again(outputs, fingerprint)
                 finished._discard_own_store(True)  # killed after the very last step but this one
                 return finished
             if there:
@@ -266,7 +256,7 @@ def _begin(sinks: Sinks, begin: Begin, path: Path | None) -> Sinks:
         store = str(Path(sinks._folder.name, "batch.sqlite"))
     if store is not None:
         sinks._store = Store(store, fresh=True)
-        sinks._store.note(begin.about)
+        sinks._store.note({**begin.about, FINGERPRINT: begin.fingerprint})
     _write_headers(sinks)
     return sinks
 

@@ -4,3 +4,4 @@ from .database import OutputError as OutputError
 from .database import Refused as Refused
 from .database import Store as Store
 from .database import discard as discard
+from .database import read as read
