@@ -451,6 +451,28 @@ def test_ctrl_c_ends_with_what_is_done_so_far(corpus: Path, tmp_path: Path) -> N
     assert names(in_file(output)) == [f"{number:03}.eml" for number in range(COUNT)]
 
 
+def test_a_finished_run_is_not_begun_again(corpus: Path, tmp_path: Path) -> None:
+    arguments = (corpus / "eml", *replay(corpus), "--output", tmp_path / "o.jsonl")
+    assert batch(*arguments).status == 0
+    before = (tmp_path / "o.jsonl").read_bytes()
+    again = batch(*arguments, "--resume")
+    assert (again.status, (tmp_path / "o.jsonl").read_bytes()) == (0, before)
+    assert "finished before" in again.err
+
+
+def test_files_of_the_user_beside_an_output_stay(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "o.jsonl.run").mkdir()
+    (tmp_path / "o.jsonl.run" / "mine").write_text("mine")
+    assert batch(corpus / "eml", *replay(corpus), "--output", tmp_path / "o.jsonl").status == 0
+    assert [path.name for path in (tmp_path / "o.jsonl.run").iterdir()] == ["mine"]
+
+
+def test_a_device_as_output_leaves_nothing_beside_it(corpus: Path) -> None:
+    ran = batch(corpus / "eml", *replay(corpus), "--output", "/dev/null", "--format", "jsonl")
+    assert ran.status == 0
+    assert not list(Path("/dev").glob("null?*"))
+
+
 def test_resume_refuses_other_sources_and_sources_that_have_changed(corpus: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "o.jsonl"
     folder.mkdir()

@@ -146,7 +146,9 @@ def _outputs(config: Config, sources: Sequence[str]) -> tuple[Output, ...]:
 
 def _folder(outputs: Sequence[Output], stack: ExitStack) -> Path:
     """What lies beside the outputs while the run lasts; somewhere else when there is no file to continue."""
-    path = next((path for path, _ in outputs if path != STDOUT), None)
+    from .outfile import is_stream
+
+    path = next((path for path, _ in outputs if not is_stream(path)), None)
     if path is not None:
         return Path(f"{path}.run")
     return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailverdict-"))) / "run"

@@ -157,7 +157,8 @@ class Run:
             if self._recording is not None:
                 self._recording.close()
         discard(self._plan.folder)
-        self._summarise()
+        if not self._sinks.complete:
+            self._summarise()
 
     def _end_early(self, problem: BaseException) -> NoReturn:
         """Leave the outputs such that they can be continued."""

@@ -6,27 +6,31 @@ the process that writes the outputs adds to it.
 
 from __future__ import annotations
 
-import shutil
+import errno
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
 from verify.mailboxes.items import Item, Octets, Span
 from verify.model import Source, replace
 
+_OURS = {"seen", "seen-wal", "seen-shm", "lines"}
 _SOURCE_END = b',"authserv_id":'  # never inside of a JSON string, where quotation marks are escaped
 _SOURCE_START = b'{"schema":"mailverdict/1","source":'
 
 
 def discard(folder: Path) -> None:
-    """Remove the folder of a run."""
-    if folder.is_dir() and not folder.is_symlink():
-        shutil.rmtree(folder)
+    """Remove the folder of a run, unless somebody keeps files of his own there."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.name in _OURS or path.name.startswith("dns-"):
+                path.unlink()
+        folder.rmdir()
 
 
 def fingerprint(*parts: object) -> str:
@@ -56,11 +60,13 @@ class Seen:
         folder.mkdir(exist_ok=True)
         try:
             self._open()
-            self._database.execute("SELECT count(*) FROM seen").fetchone()
         except sqlite3.Error:  # left behind by a power failure: messages may be judged again, no more
             for suffix in ("", "-wal", "-shm"):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-            self._open()
+            try:
+                self._open()
+            except sqlite3.Error as error:
+                raise OSError(errno.EIO, str(error), str(self.path)) from None
 
     def _open(self) -> None:
         self._database = sqlite3.connect(self.path, isolation_level=None)
@@ -71,16 +77,27 @@ class Seen:
             "CREATE TABLE IF NOT EXISTS seen (key BLOB PRIMARY KEY, position INTEGER, file INTEGER, at INTEGER, "
             "length INTEGER) WITHOUT ROWID"
         )
+        self._database.execute("SELECT count(*) FROM seen").fetchone()
 
     def keep(self, position: int) -> None:
-        """Forget what was judged beyond a position."""
-        self._database.execute("DELETE FROM seen WHERE position > ?", (position,))
-        self._database.execute("DELETE FROM items WHERE position > ?", (position,))
+        """Forget what was judged beyond a position.  Raises ``OSError``."""
+        try:
+            self._database.execute("DELETE FROM seen WHERE position > ?", (position,))
+            self._database.execute("DELETE FROM items WHERE position > ?", (position,))
+        except sqlite3.Error as error:
+            raise OSError(errno.EIO, str(error), str(self.path)) from None
 
     def is_at(self, position: int, item: Item) -> bool:
         """Whether that item was the last one when the run was at that position; True when it is not known."""
-        row = self._database.execute("SELECT mark FROM items WHERE position = ?", (position,)).fetchone()
+        row = self._row("SELECT mark FROM items WHERE position = ?", position)
         return row is None or row[0] == mark_of(item)
+
+    def _row(self, statement: str, value: object) -> tuple[Any, ...] | None:
+        try:
+            row: tuple[Any, ...] | None = self._database.execute(statement, (value,)).fetchone()
+        except sqlite3.Error:  # then it is not known
+            return None
+        return row
 
     def spool(self, lines: list[bytes]) -> tuple[Path, int]:
         """Write lines to a file of our own, where no output holds them."""
@@ -105,7 +122,7 @@ class Seen:
 
     def find(self, key: bytes, output: Path | None) -> list[bytes] | None:
         """The lines of the message with that key; None when they are not to be had."""
-        row = self._database.execute("SELECT file, at, length FROM seen WHERE key = ?", (key,)).fetchone()
+        row = self._row("SELECT file, at, length FROM seen WHERE key = ?", key)
         path = self._lines if row is not None and row[0] else output
         if row is None or path is None:
             return None

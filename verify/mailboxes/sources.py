@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from verify.mailboxes import archives, folders, outlook, remote
+from verify.mailboxes import folders
 from verify.mailboxes.items import Form, Item, Refusal, Span, refusal, trouble, visible
 from verify.mailboxes.kinds import ARCHIVES, HEAD, Kind, kind_of
 from verify.mailboxes.mbox import split
@@ -65,6 +65,8 @@ def total(paths: Iterable[str]) -> tuple[int, int | None]:
 
 def _open(path: str, limits: Limits) -> Iterator[Item]:
     if _URL.match(path):
+        from verify.mailboxes import remote  # each is imported where it is needed
+
         yield from remote.read(path, limits)
         return
     try:
@@ -102,9 +104,13 @@ def _open_file(path: str, form: Form, limits: Limits) -> Iterator[Item]:
                 yield from _mailbox(file, path)
             elif kind in ARCHIVES:
                 file.seek(0)
+                from verify.mailboxes import archives
+
                 yield from archives.read(file, kind, shown, limits, size)
             elif kind is Kind.OUTLOOK_STORE:
                 file.seek(0)
+                from verify.mailboxes import outlook
+
                 yield from outlook.read_store(file, shown, None, limits)
             else:
                 yield Span(path, 0, size, Form.OUTLOOK if kind is Kind.OUTLOOK_MESSAGE else form)
