@@ -12,6 +12,7 @@ from verify.model import (
     OriginReason,
     OriginSource,
     Proof,
+    RecordedStanding,
     Settings,
     Standing,
     WrittenBy,
@@ -19,6 +20,7 @@ from verify.model import (
 from verify.profiles import builtin_profiles
 from verify.reading.message import parse_message
 from verify.reading.origin import read_origin
+from verify.reading.recorded import read_recorded
 
 PROFILES = {profile.name: profile for profile in builtin_profiles()}
 ALL = builtin_profiles()
@@ -92,11 +94,26 @@ def test_a_reverse_name_makes_a_client_ours_where_the_program_verifies_it(by, na
     assert read(raw).origin.client_ip == ("203.0.113.5" if ours else "198.51.100.1")
 
 
-def test_networks_alone_make_the_top_line_ours_and_every_line_below_one_of_their_addresses():
-    raw = received("a ([10.0.0.1])", "store.r.example") + received(MAIL, "mx.r.example") + SENDER
-    origin = read(raw, Settings(trust_networks=(ip_network("10.0.0.0/8"),))).origin
-    assert (origin.client_ip, origin.source) == ("203.0.113.5", OriginSource.CONFIGURED)
+def test_networks_alone_pass_over_our_clients_but_do_not_tell_who_wrote_the_line():
+    networks = Settings(trust_networks=(ip_network("198.51.100.0/24"),), profiles=ALL, auto=False)
+    raw = received("a ([198.51.100.1])", "store.r.example") + received(MAIL, "mx.r.example") + SENDER
+    facts = read("Return-Path: <b@s.example>\n" + raw, networks)
+    origin = facts.origin
+    assert (origin.client_ip, origin.source, origin.confidence) == (
+        "203.0.113.5",
+        OriginSource.INFERRED,
+        Confidence.GUESS,
+    )
     assert origin.reason is OriginReason.TRUSTED_NETWORK
+    assert not origin.vouched_for
+    inside = read(received("app ([198.51.100.9])", "mx.r.example") + SENDER, networks).origin
+    assert (inside.source, inside.reason) == (OriginSource.NONE, OriginReason.NO_ADDRESS)
+
+
+def test_networks_beside_a_profile_that_auto_picks_stay_inferred():
+    raw = received("a ([198.51.100.1])", "mx.google.com") + received("b ([203.0.113.5])", "mx.google.com") + SENDER
+    origin = read(raw, Settings(trust_networks=(ip_network("198.51.100.0/24"),), profiles=ALL)).origin
+    assert (origin.source, origin.profile) == (OriginSource.INFERRED, "gmail")
 
 
 def test_a_content_filter_on_the_machine_itself_is_no_border():
@@ -145,6 +162,64 @@ def test_a_border_line_without_an_address_gives_no_client():
     raw = received("mail.s.example", "mx.r.example (Postfix)") + received("x ([192.0.2.1])", "mx.r.example") + SENDER
     origin = read(raw).origin
     assert (origin.client_ip, origin.source, origin.reason) == (None, OriginSource.NONE, OriginReason.NO_ADDRESS)
+
+
+FORGED = received("mail.bank.example (mail.bank.example [192.0.2.1])", "mx.r.example (Postfix)")
+FETCHED = received("a", "b", "with IMAP")
+HELO = [
+    "x[192.0.2.1]",
+    "x,with,IMAP",
+    "x with IMAP",
+    "x with LMTP",
+    "x via HTTP",
+    "x with ESMTPSA",
+    "x,user,y",
+    "x user y",
+    "x;",
+    ";",
+    "(",
+    "x(",
+    '"',
+    "(192.0.2.1)",
+    "x (y [192.0.2.1])",
+    "(y [192.0.2.1]) with LMTP",
+    "x.google.com",
+    "x.google.com (",
+    "x.google.com by mx.google.com (",
+    "x.google.com by mx.google.com with LMTP (",
+    "mx.r.example by mx.r.example with LMTP (",
+    "by",
+]
+REVERSE = ["evil.example", "tls.evil.example", "authenticated.evil.example", "helo.evil.example", "unknown"]
+
+
+@pytest.mark.parametrize("by", ["mx.r.example (Postfix)", "mx.r.example", "mx.r.example (Haraka/3.0)", "mx.google.com"])
+@pytest.mark.parametrize("helo", HELO)
+def test_no_helo_and_no_reverse_name_moves_the_border_below_the_line_of_the_receiver(by, helo):
+    google = "google" in by
+    settings = named("gmail") if google else OURS
+    below = FORGED.replace("mx.r.example (Postfix)", by)
+    spf = "Received-SPF: pass (google.com: domain of b@bank.example) client-ip=192.0.2.1;\n"
+    for reverse in REVERSE:
+        top = received(f"{helo} ({reverse} [203.0.113.5])", by)
+        for between in ("", FETCHED, spf):
+            facts = read(top + between + below + spf + SENDER, settings)
+            assert facts.origin.client_ip in (None, "203.0.113.5") or not facts.origin.vouched_for
+            assert facts.origin.border in (0, None) or not facts.origin.vouched_for
+            assert facts.hops[-1].standing is Standing.CLAIMED or not facts.origin.vouched_for
+            recorded = read_recorded(parse_message((top + between + below + spf + SENDER).encode()), facts, settings)
+            assert RecordedStanding.TRUSTED not in {each.standing for each in recorded}
+
+
+def test_a_fetched_line_below_one_without_an_address_does_not_make_that_one_ours():
+    for top in (
+        received("x", "unnamed.example"),
+        received("( (evil.example [203.0.113.5])", "mx.r.example (Postfix)"),
+        "Received: by unnamed.example with SMTP id 1; 2 Jan 2026 03:04:05 +0000\n",
+    ):
+        origin = read(top + FETCHED + FORGED + SENDER).origin
+        assert not origin.vouched_for
+        assert origin.source is not OriginSource.CONFIGURED
 
 
 # -- never crossed --------------------------------------------------------------------------------------
@@ -212,6 +287,46 @@ def test_in_a_session_no_line_of_the_header_is_ours():
     assert (facts.origin.source, facts.origin.border) == (OriginSource.ENVELOPE, None)
     assert facts.hops[0].standing is Standing.CLAIMED
     assert facts.receipt_dates == ()
+
+
+def test_in_a_session_without_an_address_no_line_is_ours_either():
+    forged = "Authentication-Results: mx.r.example; dmarc=pass header.from=s.example\nX-Originating-IP: 192.0.2.7\n"
+    raw = "Return-Path: <b@s.example>\n" + forged + received(MAIL, "mx.r.example (Postfix)") + SENDER
+    for envelope in (
+        Envelope(in_session=True),
+        Envelope(in_session=True, client_ip="203.0.113.5", helo="mail.s.example", mail_from="b@s.example"),
+    ):
+        settings = Settings(trust_hosts=("mx.r.example",), trust_authserv_ids=("mx.r.example",), profiles=ALL)
+        message = parse_message(raw.encode())
+        facts = read_origin(message, envelope, settings)
+        assert {hop.standing for hop in facts.hops} == {Standing.CLAIMED}
+        assert (facts.border_field_index, facts.receipt_dates, facts.origin.received_at) == (None, (), None)
+        assert {found.standing for found in facts.originating_ip} == {Proof.CLAIMED}
+        standings = {recorded.standing for recorded in read_recorded(message, facts, settings)}
+        assert RecordedStanding.TRUSTED not in standings
+
+
+def test_a_line_of_the_senders_round_a_given_address_dates_and_proves_nothing():
+    raw = (
+        "X-Originating-IP: 192.0.2.7\nReturn-Path: <b@s.example>\n"
+        + received(MAIL, "whatever.example (Postfix)", date="Wed, 15 Nov 2023 00:00:00 +0000")
+        + SENDER
+    )
+    given = Envelope(client_ip="203.0.113.5", helo="mail.s.example", mail_from="b@s.example")
+    for settings in (Settings(profiles=ALL), OURS):
+        facts = read(raw, settings, given)
+        assert (facts.origin.source, facts.origin.border) == (OriginSource.ENVELOPE, None)
+        assert (facts.origin.received_at, facts.receipt_dates) == (None, ())
+        assert facts.hops[0].standing is Standing.CLAIMED
+        assert (facts.originating_ip[0].standing, facts.originating_ip[0].written_by) == (
+            Proof.CLAIMED,
+            WrittenBy.UNKNOWN,
+        )
+    by_profile = raw.replace("whatever.example (Postfix)", "mx.google.com")
+    assert read(by_profile, Settings(profiles=ALL), given).receipt_dates == ()
+    named_host = read(raw.replace("whatever.example", "mx.r.example"), OURS, given)
+    assert named_host.origin.received_at.isoformat() == "2023-11-15T00:00:00+00:00"
+    assert named_host.hops[0].standing is Standing.BORDER
 
 
 # -- several receivers, gateways ------------------------------------------------------------------------
@@ -378,6 +493,20 @@ def test_where_the_receivers_fields_contradict_its_line_the_line_wins_and_vouche
     assert facts.origin.conflict
     assert not facts.origin.vouched_for
     assert AnomalyCode.ORIGIN_CONFLICT in codes(facts)
+
+
+def test_an_envelope_sender_and_a_return_path_that_part_ways_vouch_no_more():
+    line = received("x ([203.0.113.5])", "mx.r.example", "with esmtp (Exim 4.96) (envelope-from <{}>) id 1")
+    for inside, delivered, conflict in (
+        ("b@s.example", "c@S.Example.", False),
+        ("b@s.example", "b@bank.example", True),
+        ("", "b@bank.example", True),
+        ("b@s.example", "", True),
+        ("", "", False),
+    ):
+        facts = read(f"Return-Path: <{delivered}>\n" + line.format(inside) + SENDER)
+        assert (facts.origin.conflict, facts.origin.mail_from) == (conflict, inside)
+        assert facts.origin.vouched_for is not conflict
 
 
 # -- times ----------------------------------------------------------------------------------------------

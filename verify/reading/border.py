@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from verify.grammar import names
 from verify.model import Confidence, Hop, Network, OriginReason, OriginSource, Profile
+from verify.reading.client import holds_address
 from verify.reading.received import HTTP, protocol
 
 _PRIVATE = tuple(
@@ -127,18 +128,16 @@ class _Walk:
             return False
         if bears_name(receiver, hop) or names.matches_any(self.hosts, hop.by):
             return True
-        if receiver.private_is_ours and (address := names.address(hop.by)) is not None and _is_private(str(address)):
-            return True
-        return hop.index == 0 and not receiver.name and not self.hosts  # only networks were configured
+        return receiver.private_is_ours and (address := names.address(hop.by)) is not None and _is_private(str(address))
 
     def is_inside(self, receiver: Profile, hop: Hop) -> bool:
         """The client is ours, or the message was handed over on the machine itself."""
         kind = protocol(hop.with_)
-        if kind in _FETCHED:
+        if kind in _FETCHED and not _at_border_host(receiver, hop):
             return True
         ip = hop.from_ip
         if ip is None:
-            return (hop.from_helo is None and hop.from_name is None) or kind in _LOCAL
+            return not _tells_of_a_client(hop) or (kind in _LOCAL and _tells_no_address(hop))
         if names.address(ip) is None:
             return False
         if _is_loopback(ip) or _inside_any(receiver.networks, ip) or _inside_any(self.networks, ip):
@@ -154,8 +153,8 @@ class _Walk:
         return names.matches_any(patterns, name) and "may be forged" not in hop.raw
 
     def _inside_by_name(self, receiver: Profile, hop: Hop) -> bool:
-        """A provider that writes no address inside: of a client from outside each writes one."""
-        if not receiver.name or hop.from_ip is not None or hop.from_helo is None:
+        """A provider that writes no address inside, only a name: of a client from outside each writes one."""
+        if not receiver.name or hop.from_ip is not None or hop.from_helo is None or not _tells_no_address(hop):
             return False
         return names.matches_any(receiver.hosts, hop.from_helo)
 
@@ -171,9 +170,7 @@ class _Walk:
         return True
 
     def _reason(self, receiver: Profile) -> OriginReason:
-        if receiver.name:
-            return OriginReason.PROFILE_HOST
-        return OriginReason.TRUSTED_HOST if self.hosts else OriginReason.TRUSTED_NETWORK
+        return OriginReason.PROFILE_HOST if receiver.name else OriginReason.TRUSTED_HOST
 
     def border(self, hop: Hop, ours: Sequence[int], receiver: Profile, reason: OriginReason) -> Border:
         if hop.from_ip is None:
@@ -225,10 +222,11 @@ def walk(
 
     ``hosts``, ``networks``: the user's own hosts, which stand beside those of every receiver.  ``gateways``:
     services that stand before other receivers; one of them as client, when it is no receiver here, makes the
-    boundary incomplete.
+    boundary incomplete.  Networks say which clients are ours, not who wrote a line: without a receiver or a host there
+    is no border.
     """
     if not receivers:
-        if not hosts and not networks:
+        if not hosts:
             return None
         receivers = _UNNAMED
     if not hops:
@@ -236,19 +234,22 @@ def walk(
     return _Walk(receivers, hosts, networks, gateways).run(hops)
 
 
-def guess(hops: Sequence[Hop], profiles: Sequence[Profile]) -> Border:
-    """The last resort: the first public address that is no provider's inside.  Nothing vouches for it."""
+def guess(hops: Sequence[Hop], profiles: Sequence[Profile], networks: Sequence[Network] = ()) -> Border:
+    """The last resort: the first public address that is no provider's inside and none of ``networks``, the user's own.
+
+    Nothing vouches for it.
+    """
     for hop in hops:
         public = hop.from_ip is not None and _is_public(hop.from_ip)
         if hop.authenticated and public:
             return _never(OriginReason.AUTHENTICATED_CLIENT, ())
-        if not public or protocol(hop.with_) in _LOCAL:
+        if not public or protocol(hop.with_) in _LOCAL or _inside_any(networks, hop.from_ip):
             continue
         if any(_inside_any(profile.networks, hop.from_ip) for profile in profiles if not profile.gateway):
             continue
         return Border(
             source=OriginSource.INFERRED,
-            reason=OriginReason.FIRST_PUBLIC,
+            reason=OriginReason.TRUSTED_NETWORK if networks else OriginReason.FIRST_PUBLIC,
             at=hop.index,
             ours=tuple(range(hop.index)),
         )
@@ -278,9 +279,19 @@ def bears_name(receiver: Profile, hop: Hop) -> bool:
     return address is not None and _inside_any(receiver.networks, str(address))
 
 
+def _tells_no_address(hop: Hop) -> bool:
+    """The server wrote none, rather than one that a client made unreadable."""
+    client, by, _ = hop.raw.rpartition(f" by {hop.by}")
+    return hop.from_ip is None and not holds_address(client if by else hop.raw)
+
+
+def _at_border_host(receiver: Profile, hop: Hop) -> bool:
+    return hop.by is not None and names.matches_any(receiver.border_hosts, hop.by)
+
+
 def is_border_line(receiver: Profile, hop: Hop) -> bool:
     """The line is one that the receiver writes only for what comes in from outside, whoever the client is."""
-    if hop.by is None or not names.matches_any(receiver.border_hosts, hop.by):
+    if not _at_border_host(receiver, hop):
         return False
     if receiver.border_program is not None and hop.dialect != receiver.border_program:
         return False
@@ -295,14 +306,15 @@ def is_border_line(receiver: Profile, hop: Hop) -> bool:
 def _fetched(hops: Sequence[Hop], is_ours: Callable[[Hop], bool]) -> int:
     """How many lines on top a program of the reader wrote that fetched the mail, and what it handed the mail to.
 
-    The first line of a receiver ends them: what stands below may be a sender's, a fetching program's line included.
+    The first line of a receiver ends them, and one whose client is not the machine itself: what stands below may be a
+    sender's, a fetching program's line included.
     """
     for position, hop in enumerate(hops):
         if is_ours(hop):
             return 0
         if hop.dialect == "fetchmail" or protocol(hop.with_) in _FETCHED:
             return position + 1
-        if hop.from_ip is not None and names.address(hop.from_ip) is not None and not _is_loopback(hop.from_ip):
+        if hop.from_ip is None or not _is_loopback(hop.from_ip):
             return 0
     return 0
 
@@ -312,8 +324,13 @@ def _never(reason: OriginReason, ours: tuple[int, ...]) -> Border:
 
 
 def _names_nobody(hop: Hop) -> bool:
-    """``(qmail 123 invoked by uid 5)`` and the like."""
-    return hop.by is None and hop.from_helo is None and hop.from_ip is None and hop.from_name is None
+    """``(qmail 123 invoked by uid 5)`` and the like: a field that tells of no client, not one that cannot be read."""
+    return hop.by is None and not _tells_of_a_client(hop)
+
+
+def _tells_of_a_client(hop: Hop) -> bool:
+    """The field begins with ``from``, whatever a client made of what follows."""
+    return hop.raw[:4].lower() == "from" or hop.from_helo is not None or hop.from_ip is not None
 
 
 @lru_cache(maxsize=16384)

@@ -51,7 +51,7 @@ def client_end(tokens: Sequence[Token], by: int) -> int:
     """The place behind the last token before ``by`` that holds an address; ``by`` when none does."""
     for position in range(by - 1, 1, -1):
         token = tokens[position]
-        if token.kind in ("comment", "literal") and _holds_address(token.text):
+        if token.kind in ("comment", "literal") and holds_address(token.text):
             return position + 1
     return by
 
@@ -66,7 +66,7 @@ def read_client(tokens: Sequence[Token], program: str | None) -> Client:
             size += 1
         client.first = "".join(map(_written, tokens[:size]))
         # A quotation mark or bracket of the client's can reach over what the server wrote.
-        client.ambiguous = any(" " in each.text and _holds_address(each.text) for each in tokens[:size])
+        client.ambiguous = any(" " in each.text and holds_address(each.text) for each in tokens[:size])
     _Reader(client, tokens[size:], program).read()
     if client.first is not None:
         _first_word(client, client.first, program)
@@ -104,7 +104,7 @@ class _Reader:
             elif token.kind in ("quoted", "angle"):
                 if at and tokens[at - 1].word == "be":  # claiming to be "name"
                     client.helo, client.helo_given = token.text, True
-                client.ambiguous |= _holds_address(token.text)
+                client.ambiguous |= holds_address(token.text)
             elif self.told and token.word == "user" and at + 1 < len(tokens) and tokens[at - 1].word == "as":
                 client.user = tokens[at + 1].text
             elif comments and token.word == "encrypted":
@@ -119,7 +119,7 @@ class _Reader:
     def _literal(self, text: str) -> None:
         ip = address_of(text)
         if ip is None:
-            self.client.ambiguous |= _holds_address(text)
+            self.client.ambiguous |= holds_address(text)
             return
         self.bare.add(ip)
         if self.told:
@@ -136,7 +136,7 @@ class _Reader:
             return False
         if words[0].lower() in _HELO_COMMANDS and self.program not in _HELO_FIRST:
             client.helo, client.helo_given = " ".join(words[1:]) or None, True
-            client.ambiguous |= len(words) > 2 and _holds_address(text)
+            client.ambiguous |= len(words) > 2 and holds_address(text)
             return True
         head = self._named_words(words)
         found = [(at, ip) for at, word in enumerate(head) for ip in _addresses_in(word)]
@@ -226,7 +226,8 @@ def _is_certificate(text: str) -> bool:
     return text.startswith('Client CN "') and text.endswith(")") and " by " not in text and len(text) <= COMMENT_OCTETS
 
 
-def _holds_address(text: str) -> bool:
+def holds_address(text: str) -> bool:
+    """Some word of the text is an address; of a text that is too long it is taken for granted."""
     if len(text) > COMMENT_OCTETS:
         return True
     return any(word and address_of(word) is not None for word in _APART.split(text))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from verify.grammar import names
-from verify.grammar.results import parse_received_spf, parse_results
+from verify.grammar.results import ParsedReceivedSpf, parse_received_spf, parse_results
 from verify.grammar.visible import escape
 from verify.model import Field, Limits, Message, Profile
 
@@ -23,43 +23,49 @@ _EXCHANGE_FIELDS = b"x-ms-exchange-organization-"
 class Evidence(Struct, frozen=True, kw_only=True):
     """``mail_from``: "" is the null path; ``@domain`` where the local part is not told.  None: not told."""
 
-    client_ip: str | None = None
+    client_ips: tuple[str, ...] = ()  # all that is told, nearest first
     helo: str | None = None
     mail_from: str | None = None
-    recorded_mail_from: str | None = None  # as the receiver's own SPF check had it
+    mail_froms: tuple[str, ...] = ()  # all that is told: by the delivery, and as the receiver's own SPF checks had it
 
 
 def read_evidence(message: Message, border_index: int, receiver: Profile | None, limits: Limits) -> Evidence:
     """What stands beside the border line at ``border_index``; ``receiver``: who wrote that line, None for unknown."""
     above = message.fields[:border_index]  # a field's index is its place
     below = list(run_below(message, border_index, receiver))
-    client_ip = helo = spf_from = results_from = None
-    nearest = [*below, *reversed(above)]
-    for field in nearest:
-        if field.key == b"received-spf" and len(field.value) <= limits.recorded_octets:
-            spf = parse_received_spf(field.value, limits)
-            if spf is None:
-                continue
-            client_ip, helo = spf.client_ip, spf.helo
-            if spf.identity in (None, "mailfrom"):
-                spf_from = spf.envelope_from
-            break
-    for field in nearest:
-        if field.key == b"authentication-results" and len(field.value) <= limits.recorded_octets:
-            results_from = _recorded_mail_from(field, receiver if field.index > border_index else None, limits)
-            if results_from is not None:
-                break
-    recorded = spf_from if spf_from is not None else results_from
+    slots = (below, above[::-1])  # of each the field nearest to the line
+    told = [spf for slot in slots if (spf := _received_spf(slot, limits)) is not None]
+    senders = [spf.envelope_from for spf in told if spf.identity in (None, "mailfrom")]
+    senders += (_results_sender(slot, receiver if slot is below else None, limits) for slot in slots)
+    recorded = tuple(sender for sender in senders if sender is not None)
     if receiver is not None and receiver.return_path_slot == "below-border":
-        delivered = _return_path_below(message, border_index, recorded)
+        delivered = _return_path_below(message, border_index, recorded[0] if recorded else None)
     else:
         delivered = _return_path_above(above)
     return Evidence(
-        client_ip=client_ip,
-        helo=helo,
-        mail_from=delivered if delivered is not None else recorded,
-        recorded_mail_from=recorded,
+        client_ips=tuple(spf.client_ip for spf in told if spf.client_ip is not None),
+        helo=told[0].helo if told else None,
+        mail_from=delivered if delivered is not None else recorded[0] if recorded else None,
+        mail_froms=recorded if delivered is None else (delivered, *recorded),
     )
+
+
+def _received_spf(slot: Sequence[Field], limits: Limits) -> ParsedReceivedSpf | None:
+    for field in slot:
+        if field.key == b"received-spf" and len(field.value) <= limits.recorded_octets:
+            spf = parse_received_spf(field.value, limits)
+            if spf is not None:
+                return spf
+    return None
+
+
+def _results_sender(slot: Sequence[Field], receiver: Profile | None, limits: Limits) -> str | None:
+    for field in slot:
+        if field.key == b"authentication-results" and len(field.value) <= limits.recorded_octets:
+            sender = _recorded_mail_from(field, receiver, limits)
+            if sender is not None:
+                return sender
+    return None
 
 
 def run_below(message: Message, border_index: int, receiver: Profile | None) -> Iterator[Field]:

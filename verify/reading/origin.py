@@ -72,9 +72,9 @@ def read_origin(message: Message, envelope: Envelope, settings: Settings) -> Ori
     )
     border, profiles = _boundary(message, hops, envelope, settings)
     inferred = bool(profiles) and not settings.receivers
-    border_field = hops[border.at].field_index if border.at is not None else None
     origin = _from_header(message, hops, border, settings)
     origin, border = _with_envelope(origin, border, envelope)
+    border_field = hops[border.at].field_index if border.at is not None else None
     hops = _judged(hops, border)
     dates = _receipt_dates(hops, border)
     if border.at is not None and hops[border.at].date is None:
@@ -95,7 +95,7 @@ def read_origin(message: Message, envelope: Envelope, settings: Settings) -> Ori
         anomalies=tuple(anomalies),
         profiles=profiles,
         profile_inferred=inferred,
-        border_field_index=border_field if border.at is not None else None,
+        border_field_index=border_field,
         receipt_dates=dates,
     )
 
@@ -110,29 +110,33 @@ _NOTHING = Border(source=OriginSource.NONE, reason=OriginReason.NO_RECEIVED)
 def _boundary(
     message: Message, hops: Sequence[Hop], envelope: Envelope, settings: Settings
 ) -> tuple[Border, tuple[Profile, ...]]:
-    """The border and the receivers in force: by what the user named, else by a profile that fits, else a guess."""
+    """The border and the receivers in force: by what the user named, else by a profile that fits, else a guess.
+
+    A trusted network tells which clients are ours.  It does not tell who wrote the line on top, where anybody can have
+    put such an address, so that alone it makes no border that is vouched for.
+    """
     if envelope.in_session:
         return _NOTHING, settings.receivers
     gateways = [profile for profile in settings.profiles if profile.gateway]
-    named = settings.receivers or settings.trust_hosts or settings.trust_networks
-    if named:
+    networks = settings.trust_networks
+    if settings.receivers or settings.trust_hosts:
         border = walk(
             hops,
             settings.receivers,
             hosts=settings.trust_hosts,
-            networks=settings.trust_networks,
+            networks=networks,
             gateways=gateways,
         )
         if border is not None:
             return border, settings.receivers
-        found = guess(hops, settings.profiles)
+        found = guess(hops, settings.profiles, networks)
         return replace(found, reason=OriginReason.NOT_WRITTEN_BY_RECEIVER), settings.receivers
     profile = writer_on_top(hops, settings.profiles) if settings.auto else None
     if profile is not None:
-        border = walk(hops, (profile,), gateways=gateways)
+        border = walk(hops, (profile,), networks=networks, gateways=gateways)
         if border is not None:
             return _inferred(message, hops, border, profile, settings.limits), (profile,)
-    return guess(hops, settings.profiles), ()
+    return guess(hops, settings.profiles, networks), ()
 
 
 def _inferred(message: Message, hops: Sequence[Hop], border: Border, profile: Profile, limits: Limits) -> Border:
@@ -189,11 +193,10 @@ def _from_header(message: Message, hops: Sequence[Hop], border: Border, settings
 
 def _conflict(hop: Hop, evidence: Evidence) -> bool:
     """The receiver's fields beside the border line tell another client or sender than the line itself."""
-    if hop.from_ip is not None and evidence.client_ip is not None and evidence.client_ip != hop.from_ip:
+    if hop.from_ip is not None and any(ip != hop.from_ip for ip in evidence.client_ips):
         return True
-    told = evidence.recorded_mail_from
-    ours = hop.envelope_from if hop.envelope_from is not None else evidence.mail_from
-    return told is not None and ours is not None and _domain(told) != _domain(ours)
+    told = evidence.mail_froms if hop.envelope_from is None else (hop.envelope_from, *evidence.mail_froms)
+    return len(set(map(_domain, told))) > 1
 
 
 def _domain(mailbox: str) -> str:
@@ -205,7 +208,8 @@ def _with_envelope(origin: Origin, border: Border, envelope: Envelope) -> tuple[
     """What the caller says of the session wins; the header fills gaps only where it tells of the same client.
 
     With a client address given but MAIL FROM taken from a boundary that nothing vouches for, the source stays what
-    the boundary's is: SPF rests on both.
+    the boundary's is: SPF rests on both.  Otherwise such a boundary is dropped: a line that a sender may have written
+    round his own address has no date of receipt, and proves nothing that stands above it.
     """
     given = envelope.client_ip
     if given is None:
@@ -216,9 +220,10 @@ def _with_envelope(origin: Origin, border: Border, envelope: Envelope) -> tuple[
         return origin, border
     address = names.address(given)
     client_ip = str(address) if address is not None else given
-    if origin.client_ip != client_ip:
-        origin, border = Origin(), _NOTHING
     whole = envelope.mail_from is not None or origin.mail_from is None or origin.vouched_for
+    named = border.source in (OriginSource.CONFIGURED, OriginSource.PROFILE)
+    if origin.client_ip != client_ip or (whole and not named):
+        origin, border, whole = Origin(), _NOTHING, True
     return (
         replace(
             origin,

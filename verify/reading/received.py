@@ -195,7 +195,7 @@ class _Clauses:
         """Of several ``by`` the last: a client may put the word into its HELO, and only the server writes after it."""
         at = -1
         for position, token in enumerate(self.tokens):
-            if token.kind == "end":
+            if token.kind == "end" and at >= 0:
                 break
             if token.word == "by" and not self._glued(position):
                 following = self.tokens[position + 1] if position + 1 < len(self.tokens) else None
