@@ -672,3 +672,34 @@ def test_attached_messages_follow_the_one_that_holds_them(corpus: Path, tmp_path
     assert {one["origin"]["source"] for one in stranger[1:]} <= {"inferred", "none"}
     assert [{**one, "source": None} for one in same] == [{**one, "source": None} for one in colleague]
     assert all("attached" in one["source"]["fidelity_notes"] for one in found if one["source"]["member"])
+
+
+# ---- on a terminal ----
+
+
+def test_a_terminal_shows_a_bar_with_counts_and_an_end_without_it(corpus: Path, tmp_path: Path) -> None:
+    master, terminal = os.openpty()
+    process = subprocess.Popen(
+        command("batch", corpus / "eml", *replay(corpus), "--output", tmp_path / "o.jsonl", before=slowed(0.03)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "MAILVERDICT_CONFIG": os.devnull},
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            octets = os.read(master, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not octets:
+            break
+        shown += octets
+    os.close(master)
+    assert process.wait() == 0
+    text = shown.decode()
+    assert re.search(r"\d+ authenticated, \d+ failed, \d+ unprotected, \d+ undetermined", text)
+    assert re.search(r"\d+ · \d+/s", text)
+    assert f"{COUNT} messages in " in text[text.rindex("\x1b[2K") :]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -13,9 +13,6 @@ from verify.model import Conclusion
 from verify.rollup import Tally
 
 from .console import error
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
 
 
 class Counts(Struct, kw_only=True):
@@ -95,7 +92,7 @@ class OnTerminal:
     """
 
     def __init__(self, total: int, started_with: int, in_flight: Callable[[], int]) -> None:
-        from rich.console import Console
+        from rich.console import Console, RenderableType
         from rich.progress import (
             BarColumn,
             DownloadColumn,
@@ -104,18 +101,27 @@ class OnTerminal:
             TextColumn,
             TimeRemainingColumn,
         )
+        from rich.text import Text
+
+        shown = self._shown = Text("", no_wrap=True, overflow="ellipsis")
+
+        class Bar(Progress):
+            """The counts stand below the bar, so that both fit a narrow terminal."""
+
+            def get_renderables(self) -> Iterable[RenderableType]:
+                yield from super().get_renderables()
+                yield shown
 
         self._in_flight = in_flight
         self._before = started_with
         self._start = time.monotonic()
         self._last = 0.0
-        self._bar: Bar = Progress(
+        self._bar: Progress = Bar(
             BarColumn(bar_width=20),
             TaskProgressColumn(),
             DownloadColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.description}"),
             console=Console(stderr=True),
             auto_refresh=False,
             transient=True,
@@ -131,12 +137,8 @@ class OnTerminal:
         rate = (counts.messages - self._before) / max(now - self._start, 0.001)
         waiting = self._in_flight()
         dns = f" · {waiting} DNS" if waiting else ""
-        self._bar.update(
-            self._task,
-            completed=counts.octets,
-            description=by_conclusion(counts) + dns,
-            rate=f"{counts.messages:,} · {rate:,.0f}/s",
-        )
+        self._shown.plain = by_conclusion(counts) + dns
+        self._bar.update(self._task, completed=counts.octets, rate=f"{counts.messages:,} · {rate:,.0f}/s")
         self._bar.refresh()
 
     def error(self, message: str) -> None:
