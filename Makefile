@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 # Debian packages that tests use.  Installed by `make test` only where CI=true; tests without them are skipped elsewhere.
-DEBIAN := nsd unbound postfix chromium
+DEBIAN := nsd unbound postfix python3-milter chromium
 # Node from elsewhere will do.
 DEBIAN += $(shell command -v npm >/dev/null 2>&1 || echo nodejs npm)
 

@@ -120,7 +120,7 @@ class Sink:
 
 
 class Postfix:
-    """``milters``: name -> address of a milter; each has an SMTP port of its own.  ``options``: name -> more."""
+    """``milters``: name -> address of a milter, or nothing; each has an SMTP port of its own.  ``options``: name -> more."""
 
     SERVICES: ClassVar[str] = """\
 pickup unix n - n 60 1 pickup
@@ -181,7 +181,8 @@ milter_connect_timeout = 5s
 """)
         services = [self.SERVICES]
         for name, where in milters.items():
-            more = {"smtpd_milters": where, **(options or {}).get(name, {})}
+            # Without an address the service has the milter that stands in main.cf.
+            more = ({"smtpd_milters": where} if where else {}) | (options or {}).get(name, {})
             words = " ".join(f"-o {key}={value}" for key, value in more.items())
             services += [f"{host}:{self.ports[name]} inet n - n - - smtpd {words}\n" for host in ("127.0.0.1", "[::1]")]
         (self.config / "master.cf").write_text("".join(services))

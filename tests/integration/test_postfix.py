@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import shlex
 import shutil
 import signal
 import smtplib
@@ -23,6 +25,7 @@ import pytest
 from tests import signing
 from tests.integration.mailserver import Milter, Postfix, Sink, needed, ours
 from tests.nameserver import Behaviour, NameServer
+from tests.readme import README, blocks
 from tests.test_filter import SPELLINGS
 
 RECORDS = {
@@ -54,7 +57,7 @@ class World:
         self.postfix = Postfix(
             folder,
             sink,
-            {one: getattr(self, one).where for one in ("adding", "enforcing", "troubled")},
+            {one: getattr(self, one).where for one in ("adding", "enforcing", "troubled")} | {"manual": ""},
             {"troubled": {"milter_content_timeout": "5s", "milter_command_timeout": "5s"}},
         )
 
@@ -355,3 +358,32 @@ def test_messages_in_are_messages_out_and_memory_stays_flat(world: World) -> Non
     assert sorted(s for s in subjects if s != b"x") == sorted(b"%d" % at for at in range(count))
     assert all(ours(raw)[0] for raw in delivered)
     assert world.adding.memory < before * 1.1 + 5000
+
+
+# ---- the manual; last, since it changes how Postfix is set up ----
+
+
+def test_what_the_manual_says_makes_a_working_filter(world: World, tmp_path: Path) -> None:
+    chapter = README.read_text("utf-8").partition("\n## In the mail server: milter\n")[2].partition("\n## ")[0]
+    (config,) = (block for block in blocks("toml", chapter) if block.startswith("# server.toml"))
+    (address,) = re.findall(r'listen = \["inet:(\d+)@127.0.0.1"\]', config)
+    resolver = re.search(r"^resolver = .*$", world.adding.path.read_text(), re.M)
+    assert resolver is not None
+    milter = Milter(tmp_path, "manual", f"{resolver[0]}\n{config}")
+    commands = [
+        shlex.split(line.replace(address, str(milter.port)))
+        for block in blocks("sh", chapter)
+        for line in block.splitlines()
+        if line.startswith(("postconf ", "postfix "))
+    ]
+    assert len(commands) >= 3
+    with milter:
+        for program, *words in commands:
+            world.postfix.command(program, "-c", str(world.postfix.config), *words)
+        end = time.monotonic() + 20
+        field = b""
+        while not field:  # a reload takes a moment
+            assert time.monotonic() < end
+            field, rest = world.deliver(GOOD, "manual")
+            assert rest == GOOD
+    assert b"dmarc=pass" in field
