@@ -11,7 +11,7 @@ DEBIAN := nsd unbound postfix python3-milter chromium
 DEBIAN += $(shell command -v npm >/dev/null 2>&1 || echo nodejs npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test format lint types unit debian pages lock clean
+.PHONY: help venv demo test format lint types unit debian pages lock fuzz guards clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -50,6 +50,13 @@ types: $(READY) ## check types
 
 unit: $(READY) ## run the tests alone
 	$(BIN)/python -m pytest -n $(JOBS)
+
+SECONDS ?= 600
+fuzz: $(READY) ## run each fuzz target for SECONDS (600)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+guards: $(READY) ## switch off each guard in turn and show which hostile cases turn red
+	$(BIN)/python -m tests.hostile.guards
 
 format: $(READY) ## bring the code into form
 	$(BIN)/ruff format .
