@@ -283,6 +283,13 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
     assert refused.value.key == "trusted-hosts"
 
 
+@pytest.mark.parametrize("value", [-1, (1 << 62) + 1, 1 << 70])
+def test_a_limit_that_is_no_count_is_an_error(value: int) -> None:
+    with pytest.raises(ConfigError, match=r"limits\.header-fields"):
+        resolve(Config(limits=Limits(header_fields=value)))
+    assert resolve(Config(limits=Limits(header_fields=1 << 62))).limits.header_fields == 1 << 62
+
+
 def test_an_unknown_limit_is_named() -> None:
     with pytest.raises(ConfigError, match="unknown key") as refused:
         parse("[limits]\nspf-lookup = 3")

@@ -446,10 +446,15 @@ def _time(value: object) -> AtMode | int:
     return seconds
 
 
+_LIMIT_MOST = 1 << 62  # as good as none, and a size that every platform of 64 bits can count
+
+
 def _limits(limits: Limits) -> Limits:
     for name in Limits.__struct_fields__:
-        if getattr(limits, name) < 0:
-            raise ConfigError("limits." + name.replace("_", "-"), f"{getattr(limits, name)} is below 0")
+        value = getattr(limits, name)
+        if not 0 <= value <= _LIMIT_MOST:
+            problem = "is below 0" if value < 0 else f"is over {_LIMIT_MOST}"
+            raise ConfigError("limits." + name.replace("_", "-"), f"{value} {problem}")
     return limits
 
 

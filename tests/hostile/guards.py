@@ -174,7 +174,11 @@ def blank_before_colon_is_junk(original: Any) -> Any:
 
 
 def whole_text_is_header(original: Any) -> Any:
-    return re.compile(rb"\r\n\r\n(?![\s\S]*\r\n\r\n)")
+    def end(text: bytes) -> tuple[int, int]:
+        at = text.rfind(b"\n\r\n")
+        return (at + 1, at + 3) if at >= 0 else original(text)
+
+    return end
 
 
 def strict_reader_without_groups(original: Any) -> Any:
@@ -234,7 +238,7 @@ GUARDS = (
     Guard("one policy record", (45,), "checks.discovery:Walks._answer", first_record),
     Guard("several SPF records", (46,), "checks.spf:select_records", lambda original: lambda records: original(records)[:1]),
     Guard("DNS trouble is no answer", (47,), "evaluate:_Asking.__call__", trouble_is_nothing),
-    Guard("the header ends at the first empty line", (48,), "reading.message:_HEADER_END", whole_text_is_header),
+    Guard("the header ends at the first empty line", (48,), "reading.message:_header_end", whole_text_is_header),
     Guard("the domain alone is proven", (49,), "verdict:_local_part_anomalies", always(())),
     Guard("separators of mailboxes", (50,), "mailboxes.mbox:_is_separator", always(True)),
     Guard("what is inferred does not clear", (51,), "model:Origin.vouched_for", instead(property(lambda self: True))),
