@@ -409,6 +409,8 @@ def test_any_octets_give_a_hop_of_safe_text(pieces):
         "(cipher A_AES_",
         "(TLSv1.",
         "(envelope-from <",
+        '(envelope-from <"',
+        '(envelope-from <")',
         "127.0.0.1 ",
     ],
 )
@@ -647,6 +649,42 @@ def test_no_reverse_name_and_no_ident_chooses_the_address_or_the_protocol(templa
 )
 def test_a_helo_argument_and_a_path_that_swallow_the_servers_words_between_them_leave_no_address(text):
     assert hop(text + DATE).from_ip != "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        '"x)(envelope-from <ceo@bank.example>) y"@evil.example',
+        '"x) by mx.other.example with LMTP ("@evil.example',
+        '"x) ([192.0.2.1]) by mx.r.example ("@evil.example',
+        '"x\\") (authenticated bits=0) \\""@evil.example',
+        '"x>)(envelope-from <ceo@bank.example"@evil.example',
+        '"("@evil.example',
+        '")"@evil.example',
+        '"x;y"@evil.example',
+        '"from <ceo@bank.example>"@evil.example',
+        "b@evil.example",
+        "",
+    ],
+)
+@pytest.mark.parametrize("key", ["envelope-from", "envelope-sender"])
+def test_a_quoted_local_part_stays_inside_the_comment_of_the_path(key, path):
+    for template in (
+        "from r.evil.example ([203.0.113.5]) by mx.r.example with esmtp (Exim 4.96) ({}) id 1abc for u@r.example",
+        "from unknown (HELO x) (203.0.113.5) ({}) by mx.r.example with esmtp id 1abc",
+    ):
+        read = hop(template.format(f"{key} <{path}>") + DATE)
+        assert (read.by, read.with_, read.id) == ("mx.r.example", "esmtp", "1abc")
+        assert read.from_ip == "203.0.113.5" or (read.from_ip is None and "[" in path and "HELO" in template)
+        assert read.envelope_from == path.replace("\\", "\\\\")
+        assert not read.authenticated
+        assert read.date is not None
+
+
+def test_of_a_path_that_does_not_end_no_part_is_the_sender():
+    path = '"' + "x" * 2000 + ')(envelope-from <ceo@bank.example>) y"@evil.example'
+    read = hop(f"from r ([203.0.113.5]) by mx.r.example with esmtp (Exim 4.96) (envelope-from <{path}>) id 1{DATE}")
+    assert (read.from_ip, read.envelope_from) == ("203.0.113.5", None)
 
 
 def test_a_user_name_by_ident_is_no_reverse_name():

@@ -27,8 +27,24 @@ _MONTHS = {
     )
     for name in names
 }
-# Hours; RFC 5322 4.3.  Every other name, the military letters included, is read as UTC (4.3: "-0000").
-_ZONES = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8}
+# Hours; RFC 5322 4.3, and names that mean one zone only.  Of every other name, the military letters included, the RFC
+# says that nothing is known of the zone ("-0000"); UTC instead would put the moment some hours off.
+_ZONES = {
+    name: hours
+    for hours, names in (
+        (0, ("ut", "utc", "gmt", "z", "wet")),
+        (1, ("cet", "west")),
+        (2, ("cest", "eet")),
+        (3, ("eest",)),
+        (9, ("jst",)),
+        (-4, ("edt",)),
+        (-5, ("cdt", "est")),
+        (-6, ("cst", "mdt")),
+        (-7, ("mst", "pdt")),
+        (-8, ("pst",)),
+    )
+    for name in names
+}
 _USUAL = re.compile(r"\s*(?:[A-Za-z]{3},)?\s*([0-9]{1,2}) ([A-Za-z]{3}) ([0-9]{4}) ([0-9:]{8}) ([+-][0-9]{4})(?:\s|$)")
 _OCTETS = 512  # of a date, comments left out; the longest that a server writes has about 60
 _WORDS = 12
@@ -39,8 +55,8 @@ def parse_date(text: str) -> datetime | None:
     """The moment that a date names, in UTC to the second; None when the text names none.
 
     Read are ``[day,] 2 Jan 2026 03:04[:05[.6]] zone`` and the order of C's ``asctime``.  Comments may stand
-    anywhere.  Years of two and three digits follow RFC 5322 4.3; a missing zone, and a name that the RFC does
-    not know, are UTC.  Trailing words are not looked at.
+    anywhere.  Years of two and three digits follow RFC 5322 4.3.  Without a zone, or with a name that stands for no
+    known one, the moment is not known.  Trailing words are not looked at.
     """
     usual = _USUAL.match(text)
     if usual is not None:
@@ -137,14 +153,15 @@ def _build(year: str, month: int, day: str, time: str, zone: str) -> datetime | 
 
 
 def _offset(zone: str) -> timedelta | None:
-    """Of a zone from UTC; None for digits that are none."""
+    """Of a zone from UTC; None for digits that are none and for a name that is not known."""
     if zone[:1] in ("+", "-"):
         digits = zone[1:].replace(":", "")
         if len(digits) != 4 or not _is_number(digits) or int(digits[2:]) > 59:
             return None
         offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
         return -offset if zone[0] == "-" else offset
-    return timedelta(hours=_ZONES.get(zone, 0))
+    hours = _ZONES.get(zone)
+    return None if hours is None else timedelta(hours=hours)
 
 
 _usual_offset = lru_cache(maxsize=1024)(_offset)

@@ -19,7 +19,7 @@ from verify.grammar.visible import escape
 from verify.model import Hop, Tls
 from verify.reading.client import COMMENT_OCTETS, address_of, client_end, read_client
 from verify.reading.tls import read_tls
-from verify.reading.tokens import TOKEN, Token, cut
+from verify.reading.tokens import PATH, PATH_KEYS, PATH_OCTETS, Token, cut
 
 _CLAUSES = frozenset(("from", "by", "via", "with", "id", "for"))
 _STARTS = _CLAUSES | {"tls"}
@@ -142,6 +142,7 @@ class _Clauses:
         self.tls: Tls | None = None
         self.dialect: str | None = None
         self._by_at = -1
+        self._envelope_seen = False
 
     def escape(self) -> None:
         """Make every text visible text."""
@@ -305,17 +306,16 @@ class _Clauses:
         self._tls(text)
 
     def _envelope(self, text: str, lower: str) -> None:
-        for key in ("envelope-from ", "envelope-sender "):
-            at = lower.find(key)
-            if at < 0 or self.envelope_from is not None:
-                continue
-            found = TOKEN.match(text, at + len(key))
-            if found is None:
-                continue
-            if found.lastgroup == "angle":
-                self.envelope_from = found[0][1:-1]
-            elif found.lastgroup == "word":
-                self.envelope_from = found[0]
+        key = next((key for key in PATH_KEYS if lower.startswith(key)), None)
+        if key is None or self._envelope_seen:
+            return
+        self._envelope_seen = True  # what looks like a second one stands in the path of the first
+        text = text[len(key) :]
+        found = PATH.match(text, 0, PATH_OCTETS)
+        if found is not None:
+            self.envelope_from = found[1]
+        elif text and not any(char in text for char in '<>"()'):
+            self.envelope_from = text.split(" ", 1)[0]
 
     def _authentication(self, text: str, lower: str) -> None:
         if lower.startswith("authenticated sender:"):

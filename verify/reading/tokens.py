@@ -25,6 +25,10 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,  # octets as Latin-1: only blanks of ASCII part words
 )
 _PAREN = re.compile(r"[()\\]")
+# A path as Exim and the qmail family write it into a comment: quotes hold parentheses and brackets (RFC 5321 4.1.2).
+PATH = re.compile(r'<((?:[^<>"()]|"(?:[^"\\]|\\.)*+")*+)>', re.DOTALL)
+PATH_OCTETS = 1024  # RFC 5321 4.5.3.1.3 allows 256
+PATH_KEYS = ("envelope-from ", "envelope-sender ")
 
 
 class Token(Struct, frozen=True, gc=False):
@@ -52,13 +56,17 @@ def cut(text: str) -> tuple[list[Token], str]:
         if kind == "word":
             word = text[start:end]
             tokens.append(Token("word", word, start == position and bool(tokens), word.lower()))
+        elif kind == "comment" and '<"' in text[start:end] and (behind := _behind_path(text, start + 1)):
+            close = _comment_end(text, behind)
+            end = close if close > 0 else len(text) + 1
+            tokens.append(Token("comment", text[start + 1 : end - 1], start == position and bool(tokens)))
         elif kind == "comment" or kind == "literal" or kind == "angle" or (kind == "quoted" and quotes):
             tokens.append(Token(kind, text[start + 1 : end - 1], start == position and bool(tokens)))
         elif kind == "end":
             date_from = end
             tokens.append(Token("end", ";", start == position and bool(tokens)))
         elif kind == "open":
-            close = _comment_end(text, end)
+            close = _comment_end(text, _behind_path(text, end) or end)
             if close < 0:
                 tokens.append(Token("comment", text[end:], start == position and bool(tokens)))
                 break
@@ -73,6 +81,13 @@ def cut(text: str) -> tuple[list[Token], str]:
         last = text.rfind(";")
         return tokens, text[last + 1 :] if last >= 0 else ""
     return tokens, text[date_from:]
+
+
+def _behind_path(text: str, position: int) -> int:
+    """The place behind the path that a comment begins with, 0 when it begins with none."""
+    key = next((key for key in PATH_KEYS if text.startswith(key, position)), None)
+    found = PATH.match(text, position + len(key), position + len(key) + PATH_OCTETS) if key else None
+    return found.end() if found is not None else 0
 
 
 def _comment_end(text: str, position: int) -> int:
