@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verify.grammar.encoded_words import decode_words
-from verify.model import Anomaly, AnomalyCode, Author, Limits, Reason, replace
+from verify.model import SAME_AUTHOR, Anomaly, AnomalyCode, Author, Limits, Reason, replace
 from verify.reading import addresses
 from verify.reading.addresses import read_addresses
 from verify.reading.author import read_author
@@ -106,6 +106,25 @@ def test_broken_lines_in_which_all_agree_are_judged_normally_and_pointed_out(val
     author, anomalies = read(b"From: " + (value.encode() if isinstance(value, str) else value))
     assert (author.domain, author.problem) == (LEGIT, None)
     assert AnomalyCode.ODD_FROM_SYNTAX in codes(anomalies)
+
+
+def test_an_odd_line_is_said_to_have_one_author_only_where_it_has() -> None:
+    _, agreed = read("From: j@legit.example; k@legit.example")
+    assert Anomaly(AnomalyCode.ODD_FROM_SYNTAX, SAME_AUTHOR) in agreed
+    assert Anomaly(AnomalyCode.ODD_FROM_SYNTAX) not in agreed
+    author, parted = read("From: =?utf-8?Q?Bank_=3Cservice=40legit=2Eexample=3E?= <x@attack.example>")
+    assert author.problem is AMBIGUOUS
+    assert Anomaly(AnomalyCode.ODD_FROM_SYNTAX) in parted
+    assert Anomaly(AnomalyCode.ODD_FROM_SYNTAX, SAME_AUTHOR) not in parted
+
+
+def test_a_reply_to_that_leads_elsewhere_is_said_whoever_the_author_is() -> None:
+    ambiguous = "From: =?utf-8?Q?Bank_=3Cservice=40legit=2Eexample=3E?= <x@attack.example>\r\nReply-To: "
+    for reply in ("konto@evil.example", "x@attack.example"):  # the second is not the domain that some are shown
+        _, anomalies = read(ambiguous + reply)
+        assert Anomaly(AnomalyCode.REPLY_TO_DIFFERS, reply) in anomalies
+    _, alike = read("From: a@legit.example\r\nReply-To: b@sub.legit.example")
+    assert AnomalyCode.REPLY_TO_DIFFERS not in codes(alike)
 
 
 def test_the_address_is_shown_as_written() -> None:

@@ -101,10 +101,19 @@ def no_author(problem):
     return Author(domain=None, problem=problem)
 
 
+ABOVE = WalkStep(name="_dmarc.example", outcome=Outcome.NOT_RECORDED)
 NOT_RECORDED_STEP = WalkStep(name="_dmarc.legit.example", outcome=Outcome.NOT_RECORDED)
 ALTERED = sig(DkimWord.FAIL, Reason.BODY_HASH_MISMATCH, body_hash_holds=False)
 GONE = sig(DkimWord.PERMERROR, Reason.NO_KEY, body_hash_holds=True, index=3)
 LATE = {"origin": LIKELY, "late_signatures": frozenset({3})}
+
+SPF_UNKNOWN = Identifier(Method.SPF, DOMAIN, IdentifierState.UNKNOWN, Reason.ORIGIN_INFERRED)
+
+
+def found_below(*could):
+    """The Author Domain's own policy was found; the step above it, for the Organizational Domain, is missing."""
+    return replace(dmarc(None, org=None), record="v=DMARC1; p=none", could_align=could, walk=(ABOVE,))
+
 
 CASES = {
     # 1, 2
@@ -320,6 +329,31 @@ CASES = {
         {"dmarc": replace(dmarc(DmarcWord.FAIL, *BOTH), walk=(NOT_RECORDED_STEP,))},
         "not-aligned",
     ),
+    "a step above the policy, and MAIL FROM is the author's": (
+        {"origin": GUESS, "mail_from": spf(SpfWord.PASS), "dmarc": found_below(SPF_UNKNOWN)},
+        "origin-inferred",
+    ),
+    "a step above the policy, and MAIL FROM is below it": (
+        {
+            "origin": GUESS,
+            "mail_from": spf(SpfWord.PASS, "b.legit.example"),
+            "dmarc": found_below(replace(SPF_UNKNOWN, domain="b.legit.example")),
+        },
+        "not-recorded",
+    ),
+    "a step above the policy, and it hangs on it whether a signature aligns": (
+        {
+            "dmarc": replace(
+                found_below(Identifier(Method.DKIM, "b.legit.example", IdentifierState.PASS)),
+                aligned=(
+                    Alignment(
+                        identifier="b.legit.example", method=Method.DKIM, mode=AlignmentMode.RELAXED, aligned=None
+                    ),
+                ),
+            )
+        },
+        "not-recorded",
+    ),
     "dns before not recorded": (
         {"signatures": (sig(None, Reason.NOT_RECORDED), sig(DkimWord.TEMPERROR, Reason.DNS_TIMEOUT))},
         "dns",
@@ -415,6 +449,13 @@ def test_every_reason_has_a_case():
 )
 def test_dmarc_is_never_fail_where_something_could_not_be_checked(reason, result):
     assert settled_dmarc(facts(), reason).result is result
+
+
+def test_a_pass_over_rebuilt_line_ends_clears_nobody():
+    passed = facts(dmarc=dmarc(DmarcWord.PASS, aligned=[(Method.SPF, DOMAIN)]), rebuilt=True)
+    assert conclude(passed) == (Conclusion.UNDETERMINED, ConclusionReason.NOT_CHECKABLE)
+    settled = settled_dmarc(passed, ConclusionReason.NOT_CHECKABLE)
+    assert (settled.result, settled.reason) == (None, Reason.NOT_CHECKABLE)
 
 
 def test_a_pass_of_today_is_not_written_as_one_of_then():

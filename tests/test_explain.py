@@ -31,12 +31,16 @@ from verify.model import (
     DiagnosisCode,
     DkimWord,
     DmarcWord,
+    DnsError,
+    DnsUse,
     Fidelity,
     FidelityNote,
+    Identity,
     IprevResult,
     IprevWord,
     Mailbox,
     Method,
+    Origin,
     OriginReason,
     OriginSource,
     Outcome,
@@ -132,6 +136,29 @@ def test_what_is_shown_but_not_signed_is_said_in_the_summary() -> None:
     assert "Not all" not in explain.summary(verdict(R.SPF_ALIGNED, coverage=coverage))
 
 
+def test_a_pass_by_address_says_when_the_authors_own_signature_does_not_hold() -> None:
+    broken = signature(result=DkimWord.FAIL, reason=Reason.BODY_HASH_MISMATCH)
+    text = explain.summary(verdict(R.SPF_ALIGNED, dkim=(broken,)))
+    assert "Its signature does not hold (the body is not the one that was signed)" in text
+    unchecked = signature(result=DkimWord.TEMPERROR, reason=Reason.DNS_TIMEOUT)
+    assert "could not be checked" in explain.summary(verdict(R.SPF_ALIGNED, dkim=(unchecked,)))
+    for dkim in ((), (replace(broken, domain=OTHER, aligned=False),)):
+        assert "signature" not in explain.summary(verdict(R.SPF_ALIGNED, dkim=dkim))
+
+
+def test_an_address_in_the_displayed_name_is_said_in_the_summary() -> None:
+    shows = (Anomaly(AnomalyCode.DISPLAY_NAME_ADDRESS, "ceo@bank.example"),)
+    for reason in (R.DKIM_ALIGNED, R.SPF_ALIGNED, R.NO_POLICY, R.ORIGIN_INFERRED):
+        text = explain.summary(verdict(reason, anomalies=shows))
+        assert text.split(". ")[1].startswith("The displayed name shows another address: ceo@bank.example")
+    assert "displayed name" not in explain.summary(verdict())
+
+
+def test_a_check_that_one_side_did_not_run_differs_in_nothing() -> None:
+    skipped = recorded(comparison=Comparison.EXPLAINED, reason=ComparisonReason.METHOD_NOT_RUN)
+    assert explain.comparison(skipped) == "Not compared with our results: one side did not run this check."
+
+
 def test_a_trusted_receiver_that_recorded_another_result_is_named_in_the_summary() -> None:
     made = verdict(R.COPY_ALTERED)
     assert "mx.receiver.example recorded dmarc=pass" in explain.summary(made)
@@ -203,6 +230,100 @@ def test_the_next_step_names_the_option_that_would_decide() -> None:
     assert "--client-ip" in str(explain.next_step(verdict(R.ORIGIN_UNKNOWN, hops=())))
     assert "--dns live" in str(explain.next_step(verdict(R.NOT_RECORDED)))
     assert f"_dmarc.{AUTHOR}" in str(explain.next_step(verdict(R.NO_POLICY)))
+
+
+def test_the_next_step_repeats_no_option_that_was_given_in_vain() -> None:
+    vain = origin(source=OriginSource.INFERRED, profile=None, reason=OriginReason.NOT_WRITTEN_BY_RECEIVER)
+    for reason in (R.ORIGIN_INFERRED, R.ORIGIN_UNKNOWN):
+        step = str(explain.next_step(verdict(reason, origin=replace(vain, client_ip=None))))
+        assert step.startswith("None of the lines on top was written by the receiver or the hosts that you named")
+        assert "--receiver gmail" not in step
+
+
+def test_a_client_address_without_mail_from_asks_for_mail_from_and_not_for_a_receiver() -> None:
+    given = origin(source=OriginSource.ENVELOPE, mail_from=None, helo=None, reason=OriginReason.GIVEN)
+    unknown = spf(domain=None, result=None, reason=Reason.NO_MAIL_FROM)
+    made = verdict(R.ORIGIN_UNKNOWN, origin=given, spf=(unknown,))
+    assert "the envelope sender (MAIL FROM) is not known" in explain.summary(made)
+    assert "address that it came from is not known" not in explain.summary(made)
+    assert "--mail-from (and --helo)" in str(explain.next_step(made))
+    assert "--receiver" not in str(explain.next_step(made))
+    bounce = replace(
+        made,
+        origin=replace(given, mail_from=""),
+        spf=(spf(identity=Identity.HELO, domain=None, result=None, reason=Reason.NO_HELO),),
+    )
+    assert "(HELO) is not known" in explain.summary(bounce)
+    assert "give --helo too" in str(explain.next_step(bounce))
+
+
+def test_a_message_without_received_fields_is_said_to_have_none() -> None:
+    made = verdict(R.ORIGIN_UNKNOWN, origin=Origin(), hops=())
+    assert "the message has no Received field" in explain.summary(made)
+    assert "a copy that has all header fields" in str(explain.next_step(made))
+
+
+@pytest.mark.parametrize("code", DiagnosisCode)
+def test_whoever_forwarded_a_message_is_blamed_only_for_what_was_changed_on_the_way(code: DiagnosisCode) -> None:
+    bad = signature(result=DkimWord.FAIL, reason=Reason.BODY_HASH_MISMATCH, diagnoses=(Diagnosis(code, None),))
+    step = str(explain.next_step(verdict(R.NOT_ALIGNED, dkim=(bad,))))
+    assert ("forwarded" in step) == (not code.value.startswith("key-"))
+    assert words.DIAGNOSES[code].split(":")[0] in step
+
+
+def test_a_key_that_is_not_there_may_never_have_been_there() -> None:
+    gone = signature(result=DkimWord.PERMERROR, reason=Reason.NO_KEY, diagnoses=(Diagnosis(DiagnosisCode.KEY_GONE),))
+    assert explain.diagnosis(gone) == (
+        "No key is published at that name: it was withdrawn, or the signature is invented."
+    )
+    revoked = replace(gone, diagnoses=(Diagnosis(DiagnosisCode.KEY_GONE, "revoked"),))
+    assert "has revoked the key" in str(explain.diagnosis(revoked))
+
+
+def test_a_notice_of_a_mail_server_without_a_domain_is_not_accused() -> None:
+    made = verdict(R.AUTHOR_MISSING, origin=origin(mail_from=""))
+    assert "as notices of mail servers do" in explain.summary(made)
+    assert "may be an honest notice" in str(explain.next_step(made))
+    assert "notice" not in explain.summary(verdict(R.AUTHOR_MISSING))
+
+
+def test_authors_of_whom_any_may_be_shown_are_all_distrusted() -> None:
+    assert "any of the authors" in str(explain.next_step(verdict(R.AUTHOR_AMBIGUOUS)))
+    assert "one From field" not in str(explain.next_step(verdict(R.AUTHOR_AMBIGUOUS)))
+
+
+# --- look-ups that failed --------------------------------------------------------------------------
+
+
+def failed_lookup(name: str, kind: str = "TXT", cause: Cause = Cause.TIMEOUT) -> DnsError:
+    return DnsError(name=name, type=kind, outcome=Outcome.TEMPORARY, cause=cause)
+
+
+def test_when_nothing_at_all_answers_the_network_is_to_be_looked_at_and_not_the_domain() -> None:
+    errors = tuple(map(failed_lookup, (f"_dmarc.{AUTHOR}", "_dmarc.example")))
+    made = verdict(R.DNS, dns=DnsUse(questions=3, live=2, errors=errors))
+    assert "no name server answered any question" in explain.summary(made)
+    assert "--resolver" in str(explain.next_step(made))
+    assert "must mend" not in str(explain.next_step(made))
+    for recorded_, live in ((1, 2), (0, 3)):  # one of three had an answer
+        other = replace(made, dns=DnsUse(questions=3, live=live, recorded=recorded_, errors=errors))
+        assert "must mend" in str(explain.next_step(other))
+        assert "any question" not in explain.summary(other)
+    replay = replace(made, dns=DnsUse(questions=3, recorded=2, errors=errors))
+    assert explain.summary(replay) == explain.summary(made)
+
+
+def test_the_look_ups_that_could_have_decided_are_named_first() -> None:
+    names = ("25.2.0.192.in-addr.arpa", "out.shop.example", AUTHOR, "x.spf.example", f"s2026._domainkey.{AUTHOR}")
+    errors = tuple(failed_lookup(name, "PTR" if "arpa" in name else "TXT") for name in names)
+    text = explain.summary(verdict(R.DNS, dns=DnsUse(questions=9, live=9, errors=errors)))
+    assert f"(s2026._domainkey.{AUTHOR} TXT: no answer in time, {AUTHOR} TXT: no answer in time and x.spf" in text
+    assert "arpa" not in text
+    assert "out.shop.example" not in text
+    only = explain.summary(verdict(R.DNS, dns=DnsUse(questions=9, live=9, errors=errors[:1])))
+    assert "in-addr.arpa" in only
+    unasked = DnsError(name=f"_dmarc.{AUTHOR}", type="TXT", outcome=Outcome.NOT_RECORDED)
+    assert "_dmarc" not in explain.summary(verdict(R.DNS, dns=DnsUse(questions=9, live=8, errors=(unasked, *errors))))
 
 
 def test_an_expired_signature_without_a_vouched_date_is_said_to_be_one() -> None:

@@ -248,8 +248,11 @@ def test_mail_of_our_own_machines_never_crossed_the_border():
     assert read(raw).origin.reason is OriginReason.NEVER_CROSSED
 
 
-def test_a_message_without_lines_never_crossed_the_border_of_a_receiver_that_writes_them():
-    assert read(SENDER, named("gmail")).origin.reason is OriginReason.NEVER_CROSSED
+def test_a_message_without_lines_shows_no_way_at_all_whoever_is_named():
+    for settings in (named("gmail"), Settings(trust_hosts=("mx.r.example",), profiles=ALL)):
+        origin = read(SENDER, settings).origin
+        assert (origin.source, origin.reason) == (OriginSource.NONE, OriginReason.NO_RECEIVED)
+        assert not origin.never_crossed_border
     assert read(SENDER, Settings(profiles=ALL)).origin.reason is OriginReason.NO_RECEIVED
 
 

@@ -17,7 +17,9 @@ from verify.model import (
     AnomalyCode,
     ConclusionReason,
     DkimWord,
+    DnsUse,
     Hop,
+    JudgedAtSource,
     Mailbox,
     Reason,
     RecordedResult,
@@ -27,6 +29,7 @@ from verify.model import (
     replace,
 )
 from verify.render import parts
+from verify.render.page import to_html
 from verify.render.text import to_text
 
 COLOR = re.compile(r"\x1b\[[0-9;]+m")
@@ -227,12 +230,43 @@ def test_a_delay_is_shown_in_its_two_largest_units(seconds: int | None, shown: s
         (Hop(index=0, tls=Tls(None, None)), "yes"),
         (Hop(index=0, with_="esmtpsa"), "yes"),
         (Hop(index=0, with_="ESMTP"), "clear"),
+        (Hop(index=0, with_="ESMTP", from_ip="127.0.0.1"), "local"),
+        (Hop(index=0, with_="ESMTP", from_ip="::1"), "local"),
+        (Hop(index=0, with_="ESMTPS", from_ip="::1"), "yes"),
+        (Hop(index=0, with_="ESMTP", from_ip="10.0.0.1"), "clear"),
         (Hop(index=0, with_="mapi"), "?"),
         (Hop(index=0), "?"),
     ],
 )
 def test_tls_is_said_only_where_the_hop_says_it(hop: Hop, shown: str) -> None:
     assert parts.tls(hop) == shown
+
+
+def test_where_nothing_was_asked_the_text_shows_what_others_recorded_whoever_wrote_it() -> None:
+    results = tuple(RecordedResult(method=method, result="pass") for method in ("spf", "dkim", "dmarc"))
+    fields = tuple(recorded(standing=standing, results=results) for standing in RecordedStanding)
+    unasked = replace(full(), recorded=fields, dns=DnsUse(questions=5))
+    assert flat(unasked).count("recorded spf=pass, dkim=pass and dmarc=pass; not compared, as nothing was asked") == 4
+    assert "differs" not in flat(unasked).lower()
+    assert "and 4 more fields, see -v" in flat(replace(unasked, recorded=fields * 3))
+    assert "nothing was asked" not in flat(replace(unasked, dns=DnsUse(questions=5, recorded=1)))
+
+
+def test_the_time_of_judging_under_a_recording_is_that_of_the_recording_in_text_and_page() -> None:
+    now = replace(full(), judged_at_source=JudgedAtSource.NOW, dns=DnsUse(questions=1, recorded=1))
+    live = replace(now, dns=DnsUse(questions=1, live=1))
+    for shown in (flat(now), to_html(now)):
+        assert "the time of the recording" in shown
+        assert "the time of this check" not in shown
+    for shown in (flat(live), to_html(live)):
+        assert "the time of this check" in shown
+
+
+def test_one_is_no_plural_and_standard_input_has_its_name() -> None:
+    one = replace(full(), dns=DnsUse(questions=1, live=1), source=replace(full().source, path="-", size=1))
+    assert "1 question, 1 asked live" in flat(one, verbose=True)
+    assert "standard input" in flat(one)
+    assert "1 octet," in flat(one)
 
 
 def test_our_result_is_that_for_the_same_signature() -> None:

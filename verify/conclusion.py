@@ -18,6 +18,7 @@ from verify.model import (
     DmarcResult,
     DmarcWord,
     Fidelity,
+    IdentifierState,
     Method,
     Origin,
     OriginSource,
@@ -78,7 +79,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     ``signatures``: those tried.  ``untried``: signing domains of signatures left out by a limit.  ``date_vouched``:
     somebody answers for the time that signatures were judged at.  ``late_signatures``: header indexes of signatures
     whose key answers, ``late_spf``: whether the SPF answers, are more than seven days later than a receipt that is
-    at least likely.
+    at least likely.  ``rebuilt``: line ends were, so that programs may not agree where the header ends.
     """
 
     fidelity: Fidelity
@@ -93,6 +94,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     date_vouched: bool
     late_signatures: frozenset[int]
     late_spf: bool
+    rebuilt: bool = False
 
 
 def conclude(facts: Facts) -> tuple[Conclusion, ConclusionReason]:
@@ -114,7 +116,7 @@ def conclude(facts: Facts) -> tuple[Conclusion, ConclusionReason]:
         return Conclusion.UNPROTECTED, ConclusionReason.NO_POLICY
     # 5, 6, 7: something passed
     if dmarc.result is DmarcWord.PASS:
-        return _passed(facts)
+        return _undetermined(ConclusionReason.NOT_CHECKABLE) if facts.rebuilt else _passed(facts)
     # 8: something that could have changed the result could not be checked
     for reason, holds in _OBSTACLES:
         if holds(facts):
@@ -133,6 +135,8 @@ def settled_dmarc(facts: Facts, reason: ConclusionReason) -> DmarcResult:
         return replace(dmarc, result=None, reason=Reason(reason.value))
     if reason is ConclusionReason.RECORDS_LATER and dmarc.result is DmarcWord.PASS:
         return replace(dmarc, result=None, reason=Reason.RECORDS_LATER)  # a pass of today, not of then
+    if reason is ConclusionReason.NOT_CHECKABLE and dmarc.result is DmarcWord.PASS:
+        return replace(dmarc, result=None, reason=Reason.NOT_CHECKABLE)  # a pass of what was rebuilt
     if dmarc.result is not DmarcWord.FAIL:
         return dmarc
     if reason is ConclusionReason.COPY_ALTERED:
@@ -247,13 +251,22 @@ def _dns(facts: Facts) -> bool:
 
 
 def _not_recorded(facts: Facts) -> bool:
-    policy_missing = facts.dmarc.result is None and any(
-        step.outcome is Outcome.NOT_RECORDED for step in facts.dmarc.walk
-    )
     return (
-        policy_missing
+        _walk_missing(facts)
         or any(s.result.reason is Reason.NOT_RECORDED for s in _alignable(facts))
         or (facts.mail_from.reason is Reason.NOT_RECORDED and _could_align(facts, facts.mail_from.domain, Method.SPF))
+    )
+
+
+def _walk_missing(facts: Facts) -> bool:
+    """A step of a walk is missing on which it hangs whether there is a policy, or whether something aligns."""
+    dmarc = facts.dmarc
+    if dmarc.result is not None or all(step.outcome is not Outcome.NOT_RECORDED for step in dmarc.walk):
+        return False
+    if dmarc.record is None or any(alignment.aligned is None for alignment in dmarc.aligned):
+        return True
+    return dmarc.organizational_domain is None and any(
+        each.state is IdentifierState.UNKNOWN and each.domain != facts.author.domain for each in dmarc.could_align
     )
 
 

@@ -297,6 +297,7 @@ class FidelityNote(StrEnum):
     ATTACHED = "attached"
     TRANSFER_ENCODING_UNDONE = "transfer-encoding-undone"
     ATTACHMENTS_LEFT_OUT = "attachments-left-out"
+    LINE_ENDS_REBUILT = "line-ends-rebuilt"
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -310,6 +311,10 @@ class Source(Struct, frozen=True, kw_only=True):
     size: int = 0
     fidelity: Fidelity = Fidelity.ORIGINAL
     fidelity_notes: tuple[FidelityNote, ...] = ()
+
+
+# Detail of ``AnomalyCode.ODD_FROM_SYNTAX`` where there is one Author Domain all the same.
+SAME_AUTHOR = "same-author"
 
 
 class AnomalyCode(StrEnum):

@@ -38,6 +38,7 @@ from verify.model import (
     DnsError,
     DnsUse,
     Envelope,
+    FidelityNote,
     Field,
     Identity,
     IprevResult,
@@ -117,6 +118,7 @@ def make_verdict(
         date_vouched=not _date_unvouched(reading, settings),
         late_signatures=late_signatures,
         late_spf=late_spf,
+        rebuilt=FidelityNote.LINE_ENDS_REBUILT in message.source.fidelity_notes,
     )
     conclusion, reason = conclude(basis)
     dmarc = _dispose(replace(settled_dmarc(basis, reason), anomalies=()), results.sealed_dmarc)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from verify.checks.canonical import RELAXED, BodyHashes, signature_field, simple_field
 from verify.checks.keys import KeyRecord, LibraryError, check_key, digest_of, holds, key_records
 from verify.checks.signature import Signature
-from verify.model import Answer, Fidelity, Field, Limits, Message, Reason, Settings
+from verify.model import AnomalyCode, Answer, Fidelity, Field, Limits, Message, Reason, Settings
 
 # Fields that a reader is shown, or that decide what is shown (RFC 6376 8.15 and 5.4.1).
 SHOWN = (
@@ -160,8 +160,15 @@ def examine(
         body_holds=body.digest == signature.body_hash and not over,
         length_over_body=over,
         unsigned_octets=None if length is None else max(0, body.octets - length),
-        body_whole=message.source.fidelity is not Fidelity.PARTIAL,
+        body_whole=_body_whole(message),
     )
+
+
+def _body_whole(message: Message) -> bool:
+    """False where the body is cut, or is not there at all: a header without the empty line that ends it."""
+    if message.source.fidelity is Fidelity.PARTIAL:
+        return False
+    return bool(message.body) or not any(a.code is AnomalyCode.NO_BODY_SEPARATOR for a in message.anomalies)
 
 
 def objection(

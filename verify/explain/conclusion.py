@@ -7,15 +7,21 @@ from collections.abc import Callable
 from verify.explain.lines import asks, author_policy, coverage_line, diagnosis, dns_error
 from verify.explain.words import REASONS, listed, name, shown
 from verify.model import (
+    AnomalyCode,
     Comparison,
     Conclusion,
     ConclusionReason,
+    DiagnosisCode,
     DkimResult,
     DkimWord,
+    DnsError,
+    Fidelity,
     Identity,
     Method,
     Origin,
+    OriginReason,
     OriginSource,
+    Outcome,
     PolicyWord,
     Reason,
     RecordedStanding,
@@ -26,14 +32,18 @@ from verify.model import (
 
 R = ConclusionReason
 
+# What lies with the key, and with nobody who passed the message on.
+_OF_THE_KEY = frozenset({DiagnosisCode.KEY_GONE, DiagnosisCode.KEY_CHANGED, DiagnosisCode.KEY_WEAK})
+
 
 def summary(verdict: Verdict) -> str:
     """What was concluded and why, in one sentence for a person who is no expert.
 
-    A second sentence follows when readers are shown something that was not signed, and a third when a trusted
-    receiver recorded another result.
+    Further sentences follow when the displayed name shows another address, when readers are shown something that was
+    not signed, and when a trusted receiver recorded another result.
     """
     words = _SUMMARIES[verdict.conclusion_reason](verdict)
+    words += _name_shows_another(verdict)
     if verdict.conclusion is Conclusion.AUTHENTICATED:
         words += _not_signed(verdict)
     if verdict.recorded:
@@ -135,7 +145,35 @@ def _domains(verdict: Verdict) -> str:
 
 
 def _errors(verdict: Verdict) -> str:
-    return listed(dns_error(error) for error in verdict.dns.errors)
+    """The failed questions, those first that can decide; what decides nothing (PTR, HELO) only if there is no other."""
+    failed = [error for error in verdict.dns.errors if error.outcome is Outcome.TEMPORARY]
+    mail_from = _mail_from(verdict)
+    sender = mail_from.domain if mail_from is not None else None
+    helo = (verdict.origin.helo or "").lower()
+
+    def rank(error: DnsError) -> int:
+        if error.name.startswith("_dmarc.") or "._domainkey." in error.name:
+            return 0
+        if error.name == sender:
+            return 1
+        return 3 if error.type == "PTR" or error.name == helo else 2
+
+    deciding = [error for error in failed if rank(error) < 3]
+    return listed(dns_error(error) for error in sorted(deciding or failed, key=rank))
+
+
+def _nothing_answered(verdict: Verdict) -> bool:
+    """Every question that was asked failed: most likely no name server can be reached from here."""
+    failed = sum(error.outcome is Outcome.TEMPORARY for error in verdict.dns.errors)
+    return failed > 1 and failed == verdict.dns.live + verdict.dns.recorded
+
+
+def _name_shows_another(verdict: Verdict) -> str:
+    shows = [shown(one.detail, 80) for one in verdict.anomalies if one.code is AnomalyCode.DISPLAY_NAME_ADDRESS]
+    if not shows:
+        return ""
+    what = "another address" if len(set(shows)) == 1 else "other addresses"
+    return f" The displayed name shows {what}: {listed(shows)}."
 
 
 def _not_signed(verdict: Verdict) -> str:
@@ -182,7 +220,18 @@ def _spf_aligned(verdict: Verdict) -> str:
     return (
         f"Authenticated: the message came from {who}, which {_author(verdict)} allows to send for it; "
         "this proves the domain, not the person, and rests on the address that you vouched for."
+        f"{_unsigned_content(verdict)}"
     )
+
+
+def _unsigned_content(verdict: Verdict) -> str:
+    """An address says nothing about the content; where the author's own signature was to, that is worth a sentence."""
+    for one in _own_signatures(verdict):
+        if one.result in (None, DkimWord.TEMPERROR):
+            return f" Its signature could not be checked ({_reason(one.reason)}), so nothing covers the content."
+        if one.result is not DkimWord.PASS:
+            return f" Its signature does not hold ({_reason(one.reason)}), so the content may have been changed."
+    return ""
 
 
 def _not_aligned(verdict: Verdict) -> str:
@@ -197,6 +246,11 @@ def _not_aligned(verdict: Verdict) -> str:
 
 
 def _author_missing(verdict: Verdict) -> str:
+    if verdict.origin.mail_from == "":
+        return (
+            "Failed: From holds no address with a domain, so the message does not say who wrote it; it came without a "
+            "sender to reply to, as notices of mail servers do."
+        )
     return "Failed: the message has no usable From field, so it does not say who wrote it."
 
 
@@ -231,6 +285,8 @@ def _undetermined(verdict: Verdict, because: str) -> str:
 
 
 def _dns(verdict: Verdict) -> str:
+    if _nothing_answered(verdict):
+        return _undetermined(verdict, f"no name server answered any question ({_errors(verdict)})")
     errors = _errors(verdict)
     return _undetermined(
         verdict, "a DNS answer that could have decided it did not arrive" + (f" ({errors})" if errors else "")
@@ -242,7 +298,17 @@ def _not_recorded(verdict: Verdict) -> str:
 
 
 def _origin_unknown(verdict: Verdict) -> str:
-    return _undetermined(verdict, f"the address that it came from is not known, and {_signature_clause(verdict)}")
+    spf = _mail_from(verdict)
+    lacks = spf.reason if spf is not None else Reason.NO_MAIL_FROM
+    if not verdict.hops and verdict.origin.reason is OriginReason.NO_RECEIVED:
+        missing = "the message has no Received field that shows where it came from"
+    elif verdict.origin.client_ip and lacks is Reason.NO_MAIL_FROM:
+        missing = "the envelope sender (MAIL FROM) is not known"
+    elif verdict.origin.client_ip and lacks is Reason.NO_HELO:
+        missing = "the name that the sending server gave (HELO) is not known"
+    else:
+        missing = "the address that it came from is not known"
+    return _undetermined(verdict, f"{missing}, and {_signature_clause(verdict)}")
 
 
 def _origin_inferred(verdict: Verdict) -> str:
@@ -277,7 +343,9 @@ def _copy_altered(verdict: Verdict) -> str:
 
 
 def _not_checkable(verdict: Verdict) -> str:
-    return _undetermined(verdict, "this file does not keep the original bytes of the message")
+    if verdict.source.fidelity is Fidelity.SYNTHETIC:
+        return _undetermined(verdict, "this file does not keep the original bytes of the message")
+    return _undetermined(verdict, "this file holds only a part of the message")
 
 
 def _limit(verdict: Verdict) -> str:
@@ -319,10 +387,31 @@ def _distrust(verdict: Verdict) -> str:
     return "Do not rely on the author shown; an honest sender must write one From field with one address."
 
 
+def _next_author_missing(verdict: Verdict) -> str:
+    if verdict.origin.mail_from == "":
+        return (
+            "Rely on nothing in it, though it may be an honest notice; a mail server that writes notices must put an "
+            "address with its own domain into From."
+        )
+    return _distrust(verdict)
+
+
+def _distrust_all(verdict: Verdict) -> str:
+    return (
+        "Do not rely on any of the authors that may be shown; an honest sender must write From so that nothing in it "
+        "can be taken for another address."
+    )
+
+
 def _next_not_aligned(verdict: Verdict) -> str:
     author = _author(verdict)
     broken = next((one for one in _own_signatures(verdict) if one.diagnoses), None)
     if broken is not None and (why := diagnosis(broken)):
+        if any(one.code in _OF_THE_KEY for one in broken.diagnoses):
+            return (
+                f"Do not rely on the author; if the mail is genuine, its sender must sign with DKIM as {author}, with "
+                f"a sound key that is published. {why}"
+            )
         return f"Do not rely on the author as shown; whoever forwarded it must pass it on unchanged. {why}"
     if verdict.dkim and not _own_signatures(verdict) and any(one.result is DkimWord.PASS for one in verdict.dkim):
         return f"Do not rely on the author; if the mail is genuine, its sender must sign with DKIM as {author}."
@@ -338,6 +427,8 @@ def _next_no_policy(verdict: Verdict) -> str:
 
 
 def _next_dns(verdict: Verdict) -> str:
+    if _nothing_answered(verdict):
+        return "Check your network, or name another name server with --resolver, and judge it again."
     return "Judge it again later; if the errors stay, the owner of the domain must mend its name servers."
 
 
@@ -353,6 +444,11 @@ def _name_the_receiver(origin: Origin) -> str:
         )
     if origin.conflict:
         return "Look at the Received fields yourself; if you know the sending server, give --client-ip and --mail-from."
+    if origin.reason is OriginReason.NOT_WRITTEN_BY_RECEIVER:
+        return (
+            "None of the lines on top was written by the receiver or the hosts that you named; name the one that "
+            "received this copy, or give --client-ip, --helo and --mail-from if you know the sending server."
+        )
     if origin.profile:
         profile = shown(origin.profile, 40)
         return f"If you know that {profile} received this message, say so: --receiver {profile}."
@@ -367,6 +463,9 @@ def _next_origin(verdict: Verdict) -> str:
 
 
 def _next_origin_unknown(verdict: Verdict) -> str:
+    if verdict.origin.client_ip:
+        options = "--mail-from (and --helo)" if verdict.origin.mail_from is None else "--helo"
+        return f"If you know it, give {options} too: SPF asks about the domain that stands there."
     if verdict.hops:
         return _name_the_receiver(verdict.origin)
     return (
@@ -408,10 +507,10 @@ def _next_one_label(verdict: Verdict) -> str:
 
 _NEXT_STEPS: dict[ConclusionReason, Callable[[Verdict], str]] = {
     R.NOT_ALIGNED: _next_not_aligned,
-    R.AUTHOR_MISSING: _distrust,
+    R.AUTHOR_MISSING: _next_author_missing,
     R.AUTHOR_REPEATED: _distrust,
     R.AUTHOR_SEVERAL_DOMAINS: _distrust,
-    R.AUTHOR_AMBIGUOUS: _distrust,
+    R.AUTHOR_AMBIGUOUS: _distrust_all,
     R.NO_POLICY: _next_no_policy,
     R.DNS: _next_dns,
     R.NOT_RECORDED: _next_not_recorded,

@@ -22,12 +22,14 @@ from verify.explain.words import (
     shown,
 )
 from verify.model import (
+    SAME_AUTHOR,
     Anomaly,
     AnomalyCode,
     ArcResult,
     ArcWord,
     AuthorPolicy,
     Comparison,
+    ComparisonReason,
     Confidence,
     Coverage,
     Diagnosis,
@@ -51,6 +53,7 @@ from verify.model import (
     Source,
     SpfResult,
     SpfWord,
+    Verdict,
     WalkStep,
 )
 
@@ -194,7 +197,7 @@ def _diagnosis(one: Diagnosis) -> str:
         case DiagnosisCode.KEY_WEAK if detail:
             return f"{words} ({detail} bits)."
         case DiagnosisCode.KEY_GONE if detail:
-            return f"{words}; its owner has revoked it."
+            return "Its owner has revoked the key, so nobody can check this signature any more."
         case _:
             named = detail and not detail.isdigit()
             return f"{words} ({detail})." if named else f"{words}."
@@ -304,6 +307,8 @@ def comparison(recorded: Recorded) -> str | None:
         return "It is not readable as what it claims to be."
     if recorded.comparison is None:
         return None
+    if recorded.reason is ComparisonReason.METHOD_NOT_RUN:
+        return f"Not compared with our results: {COMPARISON_REASONS[recorded.reason]}."
     words = COMPARISONS[recorded.comparison]
     if recorded.reason is not None:
         words += f": {COMPARISON_REASONS[recorded.reason]}"
@@ -311,6 +316,17 @@ def comparison(recorded: Recorded) -> str | None:
         methods = listed(shown(r.method, 30) for r in recorded.results if r.comparison is Comparison.DIFFERS)
         words += f" ({methods})" if methods else ""
     return words + "."
+
+
+def nothing_asked(verdict: Verdict) -> bool:
+    """No question has an answer, for none was asked: then our results say nothing of what others recorded."""
+    return verdict.dns.questions > 0 and verdict.dns.live + verdict.dns.recorded == 0
+
+
+def recorded_line(recorded: Recorded) -> str:
+    """What a field records, in one line, where nothing was asked that it could be compared with."""
+    results = listed((f"{shown(r.method, 30)}={shown(r.result, 30)}" for r in recorded.results), 12)
+    return f"recorded {results or 'no result'}; not compared, as nothing was asked"
 
 
 def coverage_line(coverage: Coverage) -> str | None:
@@ -345,6 +361,8 @@ def _detail(item: Anomaly) -> str:
             return f"hop {item.detail}"
         if item.code is AnomalyCode.UNSIGNED_OCTETS:
             return f"{item.detail} octets"
+    if item.code is AnomalyCode.ODD_FROM_SYNTAX and item.detail == SAME_AUTHOR:
+        return "every reading gives the same author"
     if item.code in (AnomalyCode.DATE_SKEW, AnomalyCode.SIGNING_TIME_SKEW):
         digits = item.detail.removeprefix("-")
         if digits.isdecimal() and digits.isascii() and len(digits) < 16:

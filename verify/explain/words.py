@@ -183,7 +183,7 @@ ANOMALIES: dict[AnomalyCode, str] = {
     AnomalyCode.DISPLAY_NAME_RECEIVER: "The displayed name looks like the receiver's own domain",
     AnomalyCode.MIXED_SCRIPTS: "The author's domain or name mixes scripts that look alike",
     AnomalyCode.EIGHT_BIT_FROM: "From holds unencoded characters outside ASCII",
-    AnomalyCode.ODD_FROM_SYNTAX: "From is written in an unusual way; every reading gives the same author",
+    AnomalyCode.ODD_FROM_SYNTAX: "From is written in an unusual way",
     AnomalyCode.SENDER_DIFFERS: "The Sender field names another domain than From",
     AnomalyCode.REPLY_TO_DIFFERS: "Replies would go to another domain than the author's",
     AnomalyCode.LOCAL_PART_UNPROVEN: "What passed names another user; only the domain of the author is proven",
@@ -232,7 +232,7 @@ DIAGNOSES: dict[DiagnosisCode, str] = {
         "Signed header fields were changed, or the key is another; no harmless change explains it"
     ),
     DiagnosisCode.KEY_CHANGED: "The key that is published now is not the one that made this signature",
-    DiagnosisCode.KEY_GONE: "The key is no longer published, so nobody can check this signature any more",
+    DiagnosisCode.KEY_GONE: "No key is published at that name: it was withdrawn, or the signature is invented",
     DiagnosisCode.KEY_WEAK: "The key is too weak: anybody might have made this signature",
 }
 
@@ -299,6 +299,7 @@ FIDELITY_NOTES: dict[FidelityNote, str] = {
     FidelityNote.CHOSEN_BY_SIGNATURE: "of several ways to undo quoting, the one that a signature confirms was taken",
     FidelityNote.ATTACHED: "it was attached to another message",
     FidelityNote.TRANSFER_ENCODING_UNDONE: "the attachment was encoded and has been decoded",
+    FidelityNote.LINE_ENDS_REBUILT: "every line end was damaged in the same way, so all were written anew",
     FidelityNote.ATTACHMENTS_LEFT_OUT: "the mail program keeps the attachments elsewhere, so the body is not whole",
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
@@ -286,11 +287,13 @@ def live_resolver(servers: Sequence[tuple[str, int]], timeout: float) -> Resolve
 def verify_message(raw: bytes, *, envelope: Envelope | None = None, config: Config | None = None) -> Verdict:
     """Judge one message: the call that does input and output for the caller.
 
-    ``raw``: any bytes give a verdict.  ``envelope``: as the SMTP side gave it.  Raises ``ConfigError`` over the
-    configuration, ``RecordingError`` over a recording, ``NoResolver`` when there is no name server to ask.
+    ``raw``: any bytes give a verdict; a byte order mark in front, and line ends that were all damaged in the same way,
+    are put right as in a file that ``check`` reads.  ``envelope``: as the SMTP side gave it.  Raises ``ConfigError``
+    over the configuration, ``RecordingError`` or ``OSError`` over a recording, ``NoResolver`` when there is no name
+    server to ask.
     """
     with Judge(config) as judge:
-        return judge.judge(raw, None, envelope)
+        return judge.judge(*_as_saved(raw), envelope)
 
 
 async def verify_message_async(
@@ -298,4 +301,11 @@ async def verify_message_async(
 ) -> Verdict:
     """``verify_message`` that waits for the DNS without blocking the event loop."""
     with await asyncio.to_thread(Judge, config) as judge:
-        return await judge.judge_async(raw, None, envelope)
+        return await judge.judge_async(*_as_saved(raw), envelope)
+
+
+def _as_saved(raw: bytes) -> tuple[bytes, Source]:
+    """As ``check`` reads a file; the octets that were found are those of the caller."""
+    from verify.mailboxes.single import as_saved
+
+    return as_saved(raw, Source(sha256=sha256(raw).hexdigest(), size=len(raw)))

@@ -29,6 +29,7 @@ _INHERITED = frozenset(
     {
         FidelityNote.LF_TO_CRLF,
         FidelityNote.CR_TO_CRLF,
+        FidelityNote.LINE_ENDS_REBUILT,
         FidelityNote.MBOX_QUOTING_UNDONE,
         FidelityNote.MBOX_QUOTING_KEPT,
         FidelityNote.MBOX_QUOTING_AMBIGUOUS,

@@ -12,7 +12,7 @@ from pathlib import Path
 from verify.mailboxes.items import Candidate, Form, Octets, Refusal, Span, refusal, trouble, visible
 from verify.mailboxes.mbox import undo
 from verify.mailboxes.outlook import synthetic
-from verify.mailboxes.single import NO_FIELD, NO_MAIL, NoMessage, is_mail, may_be_mail, unwrap
+from verify.mailboxes.single import NO_FIELD, NO_MAIL, NoMessage, is_mail, may_be_mail, undoubled, unwrap
 from verify.model import Fidelity, FidelityNote, Limits, Source, replace
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n|\r\r")
@@ -42,7 +42,7 @@ def candidates(item: Span | Octets, limits: Limits) -> tuple[Candidate, ...] | R
 
     match item.form:
         case Form.MBOX | Form.MBOX_BY_LENGTH:
-            readings = undo(octets, source, by_length=item.form is Form.MBOX_BY_LENGTH)
+            readings = undo(*undoubled(octets, source), by_length=item.form is Form.MBOX_BY_LENGTH)
         case Form.CUT:
             if not _EMPTY_LINE.search(octets):
                 return _refused(source, "is cut off in its header")

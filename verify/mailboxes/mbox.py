@@ -162,7 +162,8 @@ def undo(octets: bytes, source: Source, *, by_length: bool) -> tuple[tuple[bytes
     if b">From " not in text or not _QUOTED.search(text):
         return ((text, replace(source, fidelity=fidelity, fidelity_notes=tuple(notes))),)
 
-    undone = Fidelity.QUOTING_UNDONE if fidelity is not Fidelity.PARTIAL else fidelity
+    lasting = fidelity in (Fidelity.PARTIAL, Fidelity.SYNTHETIC)
+    undone = fidelity if lasting else Fidelity.QUOTING_UNDONE
     ambiguous = FidelityNote.MBOX_QUOTING_AMBIGUOUS
     notes_undone = (*notes, FidelityNote.MBOX_QUOTING_UNDONE, ambiguous)
     source_undone = replace(source, fidelity=undone, fidelity_notes=notes_undone)

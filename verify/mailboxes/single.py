@@ -36,7 +36,6 @@ _BATCH = "judge it with `mailverdict batch`"
 NO_FIELD = "is not a message: it has no header field"
 NO_MAIL = "is no mail: it has none of the header fields of a message"
 
-_FIELD = re.compile(rb"From[ \t]+:")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EMLX_COUNT = re.compile(rb"(\d{1,18})[ \t]*\r?\n")
 _PARTIAL = ".partial.emlx"  # how Apple Mail names a message whose attachments it keeps elsewhere
@@ -112,11 +111,9 @@ def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[b
     if kind is Kind.OUTLOOK_STORE or kind in ARCHIVES:
         raise NoMessage(shown, f"is {kind}; {_BATCH}")
 
+    octets, source = as_saved(octets, source)
     notes: list[FidelityNote] = []
     fidelity = source.fidelity
-    if octets.startswith(_BYTE_ORDER_MARK):
-        octets = octets[len(_BYTE_ORDER_MARK) :]
-        notes.append(FidelityNote.BYTE_ORDER_MARK_REMOVED)
     if (count := _EMLX_COUNT.match(octets)) is not None:
         end = count.end() + int(count[1])
         # Another file may start with a number: its text is never cut to that.
@@ -135,6 +132,38 @@ def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[b
     if not _FIELD.match(octets) and not holds_message(parse_message(octets[: limits.header_octets], limits=limits)):
         raise NoMessage(shown, NO_FIELD)
     return octets, replace(source, fidelity=fidelity, fidelity_notes=(*source.fidelity_notes, *notes))
+
+
+def as_saved(octets: bytes, source: Source) -> tuple[bytes, Source]:
+    """The octets without what a program that saved them as text did to them: a mark in front, line ends all damaged."""
+    if octets.startswith(_BYTE_ORDER_MARK):
+        octets = octets[len(_BYTE_ORDER_MARK) :]
+        source = _noted(source, FidelityNote.BYTE_ORDER_MARK_REMOVED)
+    if b"\r" in octets and b"\n" not in octets:
+        return octets.replace(b"\r", b"\r\n"), _rebuilt(source)
+    return undoubled(octets, source)
+
+
+def undoubled(octets: bytes, source: Source) -> tuple[bytes, Source]:
+    """CR CR LF at every line end is CR LF that was converted twice; where there is any other, nothing is changed.
+
+    What stood there before cannot be proven, so that no signature is checked over it.
+    """
+    first = octets.find(b"\n")
+    if first < 2 or octets[first - 2 : first] != b"\r\r":
+        return octets, source
+    doubled = octets.count(b"\r\r\n")
+    if octets.count(b"\n") != doubled or octets.count(b"\r") != 2 * doubled:
+        return octets, source
+    return octets.replace(b"\r\r\n", b"\r\n"), _rebuilt(source)
+
+
+def _rebuilt(source: Source) -> Source:
+    return replace(_noted(source, FidelityNote.LINE_ENDS_REBUILT), fidelity=Fidelity.SYNTHETIC)
+
+
+def _noted(source: Source, note: FidelityNote) -> Source:
+    return replace(source, fidelity_notes=(*source.fidelity_notes, note))
 
 
 def is_mail(octets: bytes, limits: Limits) -> bool:

@@ -15,7 +15,7 @@ from itertools import islice, pairwise
 from verify.grammar.encoded_words import decode_words
 from verify.grammar.names import domain_name, is_below, u_labels
 from verify.grammar.visible import escape
-from verify.model import Anomaly, AnomalyCode, Author, Limits, Mailbox, Message, Reading, Reason
+from verify.model import SAME_AUTHOR, Anomaly, AnomalyCode, Author, Limits, Mailbox, Message, Reading, Reason
 from verify.reading.addresses import AddressField, How, read_addresses
 
 _CACHED_OCTETS = 1000  # values up to this size are remembered
@@ -64,8 +64,11 @@ def read_author(message: Message, limits: Limits) -> tuple[Author, tuple[Anomaly
         problem = Reason.LIMIT
     shown = tuple(readings)[: limits.author_readings]
     domain = shown[0].domain if problem is None else None
-    if domain is not None:
-        anomalies.update(dict.fromkeys(_other_fields(message, domain, limits)))
+    odd = Anomaly(AnomalyCode.ODD_FROM_SYNTAX)
+    if domain is not None and odd in anomalies:
+        anomalies = {Anomaly(odd.code, SAME_AUTHOR) if each == odd else each: None for each in anomalies}
+    domains = {reading.domain for reading in shown if reading.domain is not None}
+    anomalies.update(dict.fromkeys(_other_fields(message, domains, limits)))
     author = Author(
         domain=domain,
         addresses=tuple(dict.fromkeys(Mailbox(reading.address, reading.domain) for reading in shown)),
@@ -198,11 +201,14 @@ def _mixes_scripts(word: str) -> bool:
     return len(scripts) > 1 and not any(scripts <= together for together in _SCRIPTS_TOGETHER)
 
 
-def _other_fields(message: Message, domain: str, limits: Limits) -> Iterable[Anomaly]:
-    """Sender and Reply-To that lead elsewhere; neither ever counts as the author."""
+def _other_fields(message: Message, domains: Collection[str], limits: Limits) -> Iterable[Anomaly]:
+    """Sender and Reply-To that lead elsewhere; neither ever counts as the author.
+
+    ``domains``: of every author that may be shown; elsewhere is where one of them is not.
+    """
     for key, code in ((b"sender", AnomalyCode.SENDER_DIFFERS), (b"reply-to", AnomalyCode.REPLY_TO_DIFFERS)):
         for field in message.named(key)[:1]:
             for reading in _read(field.value, limits).readings:
                 other = reading.domain
-                if other is not None and not is_below(other, domain) and not is_below(domain, other):
+                if other is not None and any(not is_below(other, d) and not is_below(d, other) for d in domains):
                     yield Anomaly(code, reading.address)

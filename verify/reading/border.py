@@ -230,7 +230,7 @@ def walk(
             return None
         receivers = _UNNAMED
     if not hops:
-        return _never(OriginReason.NEVER_CROSSED, ())
+        return Border(source=OriginSource.NONE, reason=OriginReason.NO_RECEIVED)
     return _Walk(receivers, hosts, networks, gateways).run(hops)
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from verify import explain
 from verify.explain.words import CONCLUSIONS, PROOFS, RECORDED_STANDINGS, STANDINGS, WRITERS, duration
 from verify.grammar.visible import terminal
-from verify.model import JudgedAtSource, Verdict
+from verify.model import Verdict
 from verify.render import parts
 from verify.render.header import authentication_results
 
@@ -38,11 +38,6 @@ _TONES = {
     "policy": "warn",
     "inferred": "warn",
 }
-_JUDGED_AT = {
-    JudgedAtSource.RECEIPT: "the time of receipt",
-    JudgedAtSource.OPTION: "the time that was asked for",
-    JudgedAtSource.NOW: "the time of this check",
-}
 
 
 def to_html(verdict: Verdict) -> str:
@@ -50,7 +45,6 @@ def to_html(verdict: Verdict) -> str:
     return template("verdict.html").render(
         verdict=verdict,
         conclusion_word=CONCLUSIONS[verdict.conclusion],
-        judged_at=_JUDGED_AT,
         authentication_results=authentication_results(verdict),
     )
 
@@ -80,7 +74,12 @@ def _environment() -> Environment:
         recorded_standings=RECORDED_STANDINGS,
         proofs=PROOFS,
         writers=WRITERS,
-        tls_words={"?": "encryption not said", "yes": "encrypted", "clear": "not encrypted"},
+        tls_words={
+            "?": "encryption not said",
+            "yes": "encrypted",
+            "local": "on the machine itself",
+            "clear": "not encrypted",
+        },
         style=sheet,
         style_hash=sheet_hash,
     )

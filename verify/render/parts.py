@@ -5,10 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from verify.model import Hop, Identity, RecordedResult, Source, Verdict
+from verify.grammar.names import address
+from verify.model import Hop, Identity, JudgedAtSource, RecordedResult, Source, Verdict
 
 _ENCRYPTED = {"ESMTPS", "ESMTPSA", "LMTPS", "LMTPSA", "UTF8SMTPS", "UTF8SMTPSA", "UTF8LMTPS", "UTF8LMTPSA", "HTTPS"}
 _CLEAR = {"SMTP", "ESMTP", "ESMTPA", "LMTP", "LMTPA", "UTF8SMTP", "UTF8SMTPA", "UTF8LMTP", "UTF8LMTPA", "HTTP"}
+
+_JUDGED_AT = {
+    JudgedAtSource.RECEIPT: "the time of receipt",
+    JudgedAtSource.OPTION: "as asked",
+    JudgedAtSource.NOW: "the time of this check",
+}
 
 NOT_RUN = "not run"
 
@@ -27,11 +34,18 @@ def is_encrypted(hop: Hop) -> bool | None:
 
 
 def tls(hop: Hop) -> str:
-    """TLS version, ``yes``, ``clear`` or ``?``."""
+    """TLS version, ``yes``, ``local`` on the machine itself, where there is nothing to encrypt, ``clear`` or ``?``."""
     if hop.tls is not None and hop.tls.version:
         return hop.tls.version
     encrypted = is_encrypted(hop)
+    if encrypted is False and _is_loopback(hop.from_ip):
+        return "local"
     return "?" if encrypted is None else "yes" if encrypted else "clear"
+
+
+def _is_loopback(ip: str | None) -> bool:
+    found = address(ip) if ip is not None else None
+    return found is not None and found.is_loopback
 
 
 def peer(hop: Hop) -> str:
@@ -51,13 +65,24 @@ def when(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time is not None else "-"
 
 
+def judged_at(verdict: Verdict) -> str:
+    """Where the time of judging comes from; under a recording, now is the time at which it was made."""
+    if verdict.judged_at_source is JudgedAtSource.NOW and verdict.dns.recorded and not verdict.dns.live:
+        return "the time of the recording"
+    return _JUDGED_AT[verdict.judged_at_source]
+
+
+def counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def octets(count: int) -> str:
-    return f"{count:,} octets"
+    return counted(count, "octet")
 
 
 def place(source: Source) -> str:
     """Where the message came from: file, member, number."""
-    parts = [source.path or "standard input"]
+    parts = ["standard input" if source.path in (None, "", "-") else source.path]
     if source.member:
         parts.append(source.member)
     if source.index is not None:

@@ -14,12 +14,13 @@ from unicodedata import combining, east_asian_width
 from verify import explain
 from verify.explain.words import RECORDED_STANDINGS, duration
 from verify.grammar.visible import terminal
-from verify.model import Conclusion, Identity, JudgedAtSource, Recorded, RecordedStanding, Standing, Verdict
+from verify.model import Conclusion, Identity, Recorded, RecordedStanding, Standing, Verdict
 from verify.render import parts
 
 _NARROWEST, _WIDEST = 60, 120  # columns; six columns of a table need sixty
 _LABEL = 9  # columns of the names of the checks
 _RESULT = 11  # columns of the result words
+_RECORDED = 8  # fields with recorded results that are shown without -v where there is nothing to compare them with
 _COLORS = {
     "pass": "32",
     "authenticated": "1;32",
@@ -35,11 +36,6 @@ _COLORS = {
     "unprotected": "1;33",
     "differs": "31",
     "border": "1",
-}
-_JUDGED_AT = {
-    JudgedAtSource.RECEIPT: "the time of receipt",
-    JudgedAtSource.OPTION: "as asked",
-    JudgedAtSource.NOW: "the time of this check",
 }
 Row: TypeAlias = tuple[str, str, str]  # label, result word, text
 
@@ -69,7 +65,7 @@ def _frame(verdict: Verdict) -> list[Row]:
     rows = [
         ("Message", "", f"{parts.place(source)} ({parts.octets(source.size)}, {explain.fidelity(source)})"),
         ("Reason", "", verdict.conclusion_reason.value),
-        ("Judged", "", f"at {parts.when(verdict.judged_at)}, {_judged_at(verdict)}"),
+        ("Judged", "", f"at {parts.when(verdict.judged_at)}, {parts.judged_at(verdict)}"),
         ("Author", "", addresses),
     ]
     if author.problem is not None:
@@ -81,13 +77,6 @@ def _frame(verdict: Verdict) -> list[Row]:
         where += f", MAIL FROM {origin.mail_from or '<>'}"
     rows += [("Origin", "", where), ("", "", explain.origin_why(origin, verdict.hops))]
     return rows
-
-
-def _judged_at(verdict: Verdict) -> str:
-    """Where the time comes from; under a recording, now is the time at which it was made."""
-    if verdict.judged_at_source is JudgedAtSource.NOW and verdict.dns.recorded and not verdict.dns.live:
-        return "the time of the recording"
-    return _JUDGED_AT[verdict.judged_at_source]
 
 
 def _checks(verdict: Verdict) -> list[Row]:
@@ -116,6 +105,14 @@ def _checks(verdict: Verdict) -> list[Row]:
         )
     )
     rows += [("", "", explain.author_policy(policy)) for policy in verdict.dmarc.author_policies]
+    if explain.nothing_asked(verdict):
+        rows += [
+            ("Recorded", one.standing.value, f"{_writer(one)}: {explain.recorded_line(one)}")
+            for one in verdict.recorded[:_RECORDED]
+        ]
+        if (more := len(verdict.recorded) - _RECORDED) > 0:
+            rows.append(("", "", f"and {more} more fields, see -v"))
+        return rows
     for recorded in verdict.recorded:
         if recorded.standing is not RecordedStanding.UNTRUSTED and (how := explain.comparison(recorded)) is not None:
             rows.append(("Recorded", recorded.standing.value, f"{_writer(recorded)}: {how[0].lower()}{how[1:]}"))
@@ -158,7 +155,9 @@ def _details(paper: _Paper, verdict: Verdict) -> None:
         paper.section("Unsigned body", parts.octets(verdict.coverage.unsigned_octets))
     paper.bullets("What was done to the file", explain.fidelity_notes(verdict.source))
     dns = verdict.dns
-    paper.section("DNS", f"{dns.questions} questions, {dns.live} asked live, {dns.recorded} from a recording")
+    paper.section(
+        "DNS", f"{parts.counted(dns.questions, 'question')}, {dns.live} asked live, {dns.recorded} from a recording"
+    )
     paper.bullets("", [explain.dns_error(error) for error in dns.errors])
 
 
