@@ -672,6 +672,14 @@ def test_attached_messages_follow_the_one_that_holds_them(corpus: Path, tmp_path
     assert {one["origin"]["source"] for one in stranger[1:]} <= {"inferred", "none"}
     assert [{**one, "source": None} for one in same] == [{**one, "source": None} for one in colleague]
     assert all("attached" in one["source"]["fidelity_notes"] for one in found if one["source"]["member"])
+    for number in (1, 2):
+        single = subprocess.run(
+            command("check", tmp_path / f"{number}.eml", *replay(corpus), "--attached", "--format", "jsonl"),
+            capture_output=True,
+            cwd=ROOT,
+            check=False,
+        )
+        assert verdicts(single.stdout.decode()) == found[3 * number - 3 : 3 * number]
 
 
 # ---- on a terminal ----

@@ -10,10 +10,11 @@ import click
 from verify.grammar.visible import one_line
 
 from .console import Failure, Notes, Status, attempt, error, worst
-from .options import ABOUT_STATUSES, Command, configuration, judging_options, names_envelope, refused
+from .options import ABOUT_STATUSES, Command, attached_option, configuration, judging_options, names_envelope, refused
 
 if TYPE_CHECKING:
     from verify.config import Config
+    from verify.model import Source, Verdict
 
     from .output import Sinks
     from .session import Judge
@@ -29,6 +30,7 @@ class Checked(NamedTuple):
 @click.command(cls=Command, short_help="Judge single messages.", epilog=ABOUT_STATUSES)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @judging_options
+@attached_option
 @click.pass_context
 def check(ctx: click.Context, /, files: tuple[str, ...], **_: Any) -> Status:
     """Judge single messages: .eml, .emlx, or any file that holds one message.
@@ -47,15 +49,18 @@ def check(ctx: click.Context, /, files: tuple[str, ...], **_: Any) -> Status:
     notes = Notes(verbose=config.verbose, quiet=config.quiet)
     with (
         _judge(ctx, config) as judge,
-        open_sinks(config, several=len(files) > 1, inputs=files, notes=notes) as sinks,
+        open_sinks(config, several=len(files) > 1 or config.attached, inputs=files, notes=notes) as sinks,
     ):
         statuses = []
         for file in files:
             # a bug over one message leaves the others their verdicts
-            done = attempt(partial(_check, judge, file, sinks), verbose=config.verbose)
-            statuses.append(done if isinstance(done, Status) else done.status)
-            if isinstance(done, Checked):
-                sinks.put(done.rendered)
+            done = attempt(partial(_check, judge, file, sinks, attached=config.attached), verbose=config.verbose)
+            if isinstance(done, Status):
+                statuses.append(done)
+                continue
+            for one in done:
+                statuses.append(one.status)
+                sinks.put(one.rendered)
     if config.record is not None:
         notes.note(f"{one_line(config.record)}: answers recorded")
     return worst(statuses)
@@ -79,7 +84,7 @@ def _judge(ctx: click.Context, config: Config) -> Judge:
         raise Failure(where + one_line(problem.strerror or str(problem))) from None
 
 
-def _check(judge: Judge, file: str, sinks: Sinks) -> Checked | Status:
+def _check(judge: Judge, file: str, sinks: Sinks, *, attached: bool) -> list[Checked] | Status:
     from verify.mailboxes.single import NoMessage, read_single
 
     from .output import status_of
@@ -89,5 +94,22 @@ def _check(judge: Judge, file: str, sinks: Sinks) -> Checked | Status:
     except NoMessage as problem:
         error(str(problem))
         return Status.INPUT
-    verdict = judge.judge(octets, source)
-    return Checked(status_of(verdict), sinks.render(verdict))
+    verdicts = _with_attached(judge, octets, source) if attached else [judge.judge(octets, source)]
+    return [Checked(status_of(verdict), sinks.render(verdict)) for verdict in verdicts]
+
+
+def _with_attached(judge: Judge, octets: bytes, source: Source) -> list[Verdict]:
+    """The verdict on a message, and on each that is attached to it; the envelope is that of the message alone."""
+    from verify.mailboxes.attached import attached
+    from verify.model import Envelope, replace
+    from verify.reading.message import parse_message
+
+    from .session import attached_settings
+
+    limits = judge.settings.limits
+    message = parse_message(octets, source, limits)
+    outer = judge.judge_message(message)
+    parts = attached(message, limits)
+    settings = attached_settings(outer, judge.settings)
+    inner = [judge.judge_message(parse_message(part.raw, part.source, limits), Envelope(), settings) for part in parts]
+    return [replace(outer, attached=tuple(part.label for part in parts)), *inner]

@@ -159,8 +159,12 @@ _JUDGING = (
     _option(OUTPUT, "--authserv-id", metavar="ID", help="Id that we write in Authentication-Results. [localhost]"),
 )
 
+attached_option = _option(
+    RULES, "--attached", is_flag=True, help="Judge messages attached to messages, too, each on its own."
+)
+
 _BATCH = (
-    _option(RULES, "--attached", is_flag=True, help="Judge messages attached to messages, too, each on its own."),
+    attached_option,
     _option(
         OUTPUT,
         "--format",

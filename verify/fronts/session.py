@@ -145,9 +145,12 @@ class Judge:
         """The verdict on one message.  ``envelope``: as the SMTP side gave it; wins over that of the configuration."""
         return self.judge_message(parse_message(raw, source, self.settings.limits), envelope)
 
-    def judge_message(self, message: Message, envelope: Envelope | None = None) -> Verdict:
+    def judge_message(
+        self, message: Message, envelope: Envelope | None = None, settings: Settings | None = None
+    ) -> Verdict:
+        """As ``judge``.  ``settings``: in place of the judge's own, for an attached message."""
         started = time.perf_counter()
-        task = Task(self, message, envelope)
+        task = Task(self, message, envelope, settings=settings)
         while (needed := task.step()) is not None:
             task.take(self._resolver.resolve(needed, task.deadline) if needed and self._resolver else [])
         return self.finish(task, started)
