@@ -83,7 +83,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 
 lock: ## write the lock files anew (needs uv)
 	$(LOCK) -o requirements.lock pyproject.toml
-	$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dask --extra psl --group dev pyproject.toml
+	$(LOCK) -o requirements-dev.lock -c requirements.lock --all-extras --group dev pyproject.toml
 
 clean: ## remove what the other targets made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/page/node_modules
