@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.zone import Zone
-from verify.config import Config, MilterOptions, PolicyOptions, resolve
+from verify.config import Config, MilterOptions, PolicyOptions
 from verify.fronts.milter_report import Log, NoMetrics
 from verify.fronts.milter_server import Server, Site
+from verify.fronts.session import Judge
 from verify.lookup.cache import CachingResolver
 from verify.model import AtMode
 from verify.serving import serving as checked
@@ -264,8 +265,9 @@ def site(zone: Zone | None, *, delay: float = 0, milter: Any = None, policy: Any
     config = {"dns": "none" if zone is None else "live", **config}
     whole = Config(milter=MilterOptions(**(milter or {})), policy=PolicyOptions(**(policy or {})), **config)
     resolver = None if zone is None else CachingResolver(Network(zone, delay))
-    settings = resolve(whole, authserv_id="host.r.example", at=AtMode.NOW)
-    return Site(config=whole, serving=checked(whole), settings=settings, resolver=resolver, judges={})
+    checks = checked(whole)
+    first = Judge(whole, authserv_id="host.r.example", at=AtMode.NOW, resolver=resolver, dns_seconds=checks.time_budget)
+    return Site(config=whole, serving=checks, resolver=resolver, first=first, judges={})
 
 
 @contextmanager

@@ -308,6 +308,11 @@ def test_metrics_count_over_all_workers(start: Any, tmp_path: Path, workers: str
     assert 'mailverdict_actions_total{action="add",reason="nothing-enforced"} 6.0' in text
     assert "mailverdict_message_seconds_count 6.0" in text
     assert re.search(r"^mailverdict_messages_waiting 0\.0$", text, re.M)
+    if workers == "2":
+        os.kill(process.children()[0], signal.SIGKILL)
+        until(lambda: process.errors.count("event=started") == 3)
+        assert works(path)
+        until(lambda: "mailverdict_message_seconds_count 7.0" in shown())
 
 
 # ---- the log ----

@@ -170,3 +170,10 @@ def serve_metrics(host: str, port: int) -> Any:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
     return start_http_server(port, host, registry)
+
+
+def forget_process(pid: int) -> None:
+    """A worker is gone, and what it had open with it; what it counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)

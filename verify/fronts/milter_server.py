@@ -19,7 +19,7 @@ from verify.config import Config, ConfigError, checked_authserv_id
 from verify.disposition import Action, ActionKind, decide
 from verify.grammar.results import Clause, fold, may_write, write_results
 from verify.lookup.cache import Cache, CachingResolver, Resolver
-from verify.model import Answer, AtMode, Question, Settings, Verdict
+from verify.model import Answer, Question, Verdict
 from verify.render.header import to_header
 from verify.serving import OnError, Serving
 
@@ -71,22 +71,15 @@ class Site(Struct, frozen=True, kw_only=True):
 
     config: Config
     serving: Serving
-    settings: Settings
     resolver: Resolver | None
+    first: Judge
     judges: dict[str, Judge] = {}
 
     def judge(self, authserv_id: str) -> Judge:
-        """The judge that writes under this id."""
+        """The judge that writes under this id; one for another id reads no file again."""
         judge = self.judges.get(authserv_id)
         if judge is None:
-            judge = Judge(
-                self.config,
-                authserv_id=authserv_id,
-                at=AtMode.NOW,
-                resolver=self.resolver,
-                dns_seconds=self.serving.time_budget,
-            )
-            self.judges[authserv_id] = judge
+            judge = self.judges[authserv_id] = self.first.under(authserv_id)
         return judge
 
     @property
@@ -97,14 +90,14 @@ class Site(Struct, frozen=True, kw_only=True):
     def authserv_id(self, name: bytes | None) -> str:
         """The configured id, else the name that the mail server gives itself, else this machine's."""
         if self.config.authserv_id is not None or name is None:
-            return self.settings.authserv_id
+            return self.first.settings.authserv_id
         text = name.decode("ascii", "replace")
         if text not in self.judges and len(self.judges) >= _JUDGES:
-            return self.settings.authserv_id
+            return self.first.settings.authserv_id
         try:
             return checked_authserv_id("authserv-id", text)
         except ConfigError:
-            return self.settings.authserv_id
+            return self.first.settings.authserv_id
 
 
 class Judged(Struct, frozen=True):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from verify.config import Config, ConfigError, DnsMode, lookup, resolve
+from verify.config import Config, ConfigError, DnsMode, lookup
 from verify.grammar.visible import one_line
 from verify.lookup.cache import CachingResolver, Resolver
 from verify.lookup.hold import HoldingResolver
@@ -22,11 +22,12 @@ from verify.model import AtMode
 from verify.serving import Serving, serving
 
 from .console import Failure, Status
-from .milter_report import Log, Metrics, NoMetrics, serve_metrics
+from .milter_report import Log, Metrics, NoMetrics, forget_process, serve_metrics
 from .milter_server import Server, Site
 from .milter_sockets import drop_privileges, open_sockets, remove_sockets, tell_systemd
-from .session import host_name
+from .session import Judge, host_name
 
+_NO_LIBRARY = 'metrics need the library of Prometheus: pip install "mailverdict[metrics]"'
 _AGAIN = 1.0  # seconds before a process that died is started anew
 _RELEASE = 10.0  # seconds that a worker has beyond the drain before it is killed
 
@@ -39,8 +40,6 @@ def make_site(config: Config, before: Site | None, metrics: Metrics | NoMetrics)
     ``ConfigError``, or ``Failure`` when a recording or profile cannot be read.
     """
     checked = serving(config)
-    host = host_name()
-    settings = resolve(config, authserv_id=host, at=AtMode.NOW)
     source = lookup(config)
     resolver: Resolver | None = None
     if source.mode is DnsMode.LIVE:
@@ -50,9 +49,10 @@ def make_site(config: Config, before: Site | None, metrics: Metrics | NoMetrics)
             servers = [f"[{address}]:{port}" for address, port in source.resolvers]
             live = LiveResolver(servers, timeout=source.timeout)
             resolver = CachingResolver(HoldingResolver(live, heard=metrics.answered))
-    site = Site(config=config, serving=checked, settings=settings, resolver=resolver, judges={})
     try:
-        site.judge(settings.authserv_id)
+        first = Judge(
+            config, authserv_id=host_name(), at=AtMode.NOW, resolver=resolver, dns_seconds=checked.time_budget
+        )
         if resolver is not None:
             resolver.describe()  # no name server is a reason not to start
     except RecordingError as problem:
@@ -60,7 +60,7 @@ def make_site(config: Config, before: Site | None, metrics: Metrics | NoMetrics)
     except OSError as problem:
         where = f"{one_line(str(problem.filename))}: " if problem.filename is not None else ""
         raise Failure(where + one_line(problem.strerror or str(problem))) from None
-    return site
+    return Site(config=config, serving=checked, resolver=resolver, first=first, judges={})
 
 
 def run(load: Load, environ: Mapping[str, str] | None = None) -> Status:
@@ -84,18 +84,26 @@ def run(load: Load, environ: Mapping[str, str] | None = None) -> Status:
     return Status.AUTHENTICATED
 
 
-def _metrics(place: tuple[str, int] | None, *, serve: bool) -> Metrics | NoMetrics:
+def _metrics(place: tuple[str, int] | None, *, alone: bool) -> Metrics | NoMetrics:
+    """The counters of this process, served when it is ``alone``; else the parent serves those of all."""
     if place is None:
         return NoMetrics()
     try:
         metrics = Metrics()
-        if serve:
-            serve_metrics(*place)
     except ImportError:
-        raise Failure('metrics need Prometheus\' library: pip install "mailverdict[metrics]"') from None
+        raise Failure(_NO_LIBRARY) from None
+    if alone:
+        _serve(place)
+    return metrics
+
+
+def _serve(place: tuple[str, int]) -> None:
+    try:
+        serve_metrics(*place)
+    except ImportError:
+        raise Failure(_NO_LIBRARY) from None
     except OSError as problem:
         raise Failure(f"metrics: {place[0]} port {place[1]}: {problem.strerror}") from None
-    return metrics
 
 
 class _Worker:
@@ -110,7 +118,7 @@ class _Worker:
         self._parent = parent
         config = load()
         checked = serving(config)
-        self._metrics = _metrics(checked.metrics, serve=parent is None)
+        self._metrics = _metrics(checked.metrics, alone=parent is None)
         self._site = make_site(config, None, self._metrics)
         self._log = Log(sys.stderr.buffer, checked.log_format)
 
@@ -183,9 +191,10 @@ class _Supervisor:
         if folder is not None:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder.name
         try:
+            if self._serving.metrics is not None:
+                _serve(self._serving.metrics)
             for _ in range(self._serving.workers):
                 self._start(numbers)
-            _metrics(self._serving.metrics, serve=True)
             tell_systemd("READY=1", self._environ)
             self._watch(numbers)
             tell_systemd("STOPPING=1", self._environ)
@@ -233,6 +242,8 @@ class _Supervisor:
         with suppress(ChildProcessError):
             while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
                 self._workers.discard(pid)
+                if self._serving.metrics is not None:
+                    forget_process(pid)
                 ended += 1
         return ended
 

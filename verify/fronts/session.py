@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -184,6 +185,12 @@ class Judge:
         answers that are there without asking, such as a cache, when the task runs in the thread that fills it.
         """
         return Task(self, message, envelope, after, shared=shared)
+
+    def under(self, authserv_id: str) -> Judge:
+        """The same judge, but for the id that it writes."""
+        other = copy(self)
+        other.settings = replace(self.settings, authserv_id=authserv_id)
+        return other
 
     def answers(self, shared: Known | None = None) -> Answers:
         """What one message may ask: the recording, or what this run has recorded, then the resolver."""
