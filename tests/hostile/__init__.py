@@ -9,6 +9,10 @@ CASES: tuple[Case, ...] = (*author.CASES, *signatures.CASES, *delivery.CASES, *s
 
 # Rows that no single message shows: tests of the program as a whole.
 ELSEWHERE: dict[int, tuple[str, ...]] = {
+    48: (
+        "hostile/test_own.py::test_what_a_phish_holds_is_not_vouched_for_by_the_colleague_who_reports_it",
+        "hostile/test_own.py::test_results_recorded_in_what_a_phish_holds_are_not_trusted",
+    ),
     50: (
         "hostile/test_own.py::test_a_line_that_begins_with_from_splits_no_message_in_two",
         "hostile/test_own.py::test_an_archive_that_unpacks_to_more_than_it_may_is_refused",

@@ -181,6 +181,16 @@ def whole_text_is_header(original: Any) -> Any:
     return end
 
 
+def one_label_clears(original: Any) -> Any:
+    def passed(facts: Any) -> Any:
+        found = original(facts)
+        if found[1] is ConclusionReason.ONE_LABEL_DOMAIN:
+            return Conclusion.AUTHENTICATED, ConclusionReason.SPF_ALIGNED
+        return found
+
+    return passed
+
+
 def strict_reader_without_groups(original: Any) -> Any:
     def take(self: Any, token: Any) -> None:
         self._require(token.text not in (":", ";"))
@@ -233,13 +243,14 @@ GUARDS = (
     Guard("a second header block", (42,), "reading.message:_FIELD_IN_BODY", instead(NEVER_OCTETS)),
     Guard("mixed scripts", (43,), "reading.author:_mixes_scripts", always(False)),
     Guard("A-labels", (43,), "grammar.names:_a_labels", always(None)),
-    Guard("public suffixes do not sign", (44,), "checks.dkim:_is_public_suffix", always(False)),
+    Guard("one label is no organization", (44,), "conclusion:_passed", one_label_clears),
     Guard("the walk is short", (45,), "checks.treewalk:_LABELS_MOST", instead(10**6)),
     Guard("one policy record", (45,), "checks.discovery:Walks._answer", first_record),
     Guard("several SPF records", (46,), "checks.spf:select_records", lambda original: lambda records: original(records)[:1]),
     Guard("DNS trouble is no answer", (47,), "evaluate:_Asking.__call__", trouble_is_nothing),
     Guard("the header ends at the first empty line", (48,), "reading.message:_header_end", whole_text_is_header),
     Guard("the domain alone is proven", (49,), "verdict:_local_part_anomalies", always(())),
+    Guard("what is attached to a phish is foreign", (48,), "fronts.session:_inside", lambda original: lambda around, settings: settings),
     Guard("separators of mailboxes", (50,), "mailboxes.mbox:_is_separator", always(True)),
     Guard("what is inferred does not clear", (51,), "model:Origin.vouched_for", instead(property(lambda self: True))),
     Guard("what could align is asked first", (53,), "evaluate:_may_align", lambda original: lambda domain, author: not original(domain, author)),
@@ -254,14 +265,20 @@ GUARDS = (
 ROWS = range(1, 59)
 
 
-@contextmanager
-def switched_off(guard: Guard) -> Iterator[None]:
-    """The program without this guard; what it remembers is forgotten before and after."""
+def holder_of(guard: Guard) -> tuple[Any, str]:
+    """The module or class that holds what the guard replaces, and its name there."""
     module, _, names = guard.place.partition(":")
     holder: Any = import_module(f"verify.{module}")
     *outer, name = names.split(".")
     for each in outer:
         holder = getattr(holder, each)
+    return holder, name
+
+
+@contextmanager
+def switched_off(guard: Guard) -> Iterator[None]:
+    """The program without this guard; what it remembers is forgotten before and after."""
+    holder, name = holder_of(guard)
     original = holder.__dict__[name]
     plain = original.__func__ if isinstance(original, staticmethod) else original
     setattr(holder, name, guard.make(plain))

@@ -83,6 +83,12 @@ def foreign_signatures_spend_no_budget() -> bool:
     return verdict.conclusion_reason == "dkim-aligned"
 
 
+def what_a_phish_holds_is_not_vouched_for() -> bool:
+    from tests.hostile.test_own import COLLEAGUE, PHISH, innermost, inside
+
+    return innermost(inside(COLLEAGUE, PHISH)).conclusion_reason == "origin-inferred"
+
+
 def without_dns_nothing_is_known() -> bool:
     verdict = verify_message(signed(), envelope=FROM_ATTACKER, config=Config(dns="none"))
     return verdict.conclusion_reason == "not-recorded" and not verdict.dns.live
@@ -107,6 +113,7 @@ PROBES: dict[str, Callable[[], bool]] = {
         hostile_path_is_escaped_on_the_page,
         hostile_path_is_escaped_in_the_text,
         foreign_signatures_spend_no_budget,
+        what_a_phish_holds_is_not_vouched_for,
         without_dns_nothing_is_known,
         blanks_take_linear_time,
     )

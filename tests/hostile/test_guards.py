@@ -6,7 +6,7 @@ import pytest
 
 from tests.hostile import CASES
 from tests.hostile.containers import TIGHT, guards
-from tests.hostile.guards import GUARDS, ROWS, limit_turns_red, red, switched_off
+from tests.hostile.guards import GUARDS, ROWS, holder_of, limit_turns_red, red, switched_off
 from tests.hostile.limits import LIMIT_CASES
 from tests.hostile.probes import PROBES
 from verify.model import Limits
@@ -17,6 +17,12 @@ QUICK = ("From stands once", "i= lies below d=", "sealers are named", "what is i
 def test_every_limit_has_a_case_and_every_row_a_guard() -> None:
     assert {case.name for case in LIMIT_CASES} | set(TIGHT) == set(Limits.__struct_fields__)
     assert {row for guard in GUARDS for row in guard.rows} == set(ROWS)
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_what_a_guard_switches_off_is_there(guard) -> None:  # type: ignore[no-untyped-def]
+    holder, name = holder_of(guard)
+    assert name in vars(holder)
 
 
 @pytest.mark.parametrize("name", PROBES)

@@ -15,15 +15,19 @@ import msgspec
 import pytest
 
 from tests import verdicts
+from tests.hostile.delivery import GOOD_TRAIL, TRAIL
 from tests.hostile.scene import ATTACK, FROM_ATTACKER, FROM_LEGIT, LEGIT, NOW, WORLD, codes, mail, signed
 from tests.zone import Zone
 from verify import Config, Judge, Limits, verify_message
 from verify.fronts.cli import main
+from verify.fronts.session import attached_messages
 from verify.lookup.recording import RecordingError, read_recording
+from verify.mailboxes.attached import attached
 from verify.mailboxes.candidates import candidates
 from verify.mailboxes.items import Octets, Refusal, Span
 from verify.mailboxes.sources import open_sources
-from verify.model import Answer, Cause, Question, Source, Verdict, replace
+from verify.model import Answer, Cause, Envelope, Question, Source, Verdict, replace
+from verify.reading.message import parse_message
 from verify.render.data import from_json, to_json
 from verify.render.page import to_html
 from verify.render.text import to_text
@@ -120,6 +124,53 @@ def test_a_hostile_path_or_member_name_reaches_no_sink(name: str) -> None:
     page = to_html(verdict)
     assert "<img" not in page
     assert not set("\x1b\x07\u202e") & set(page)
+
+
+# ---- 48: reports of phish, and what their senders put into them ----
+
+COLLEAGUE = (
+    b"Received: from pc (pc [192.0.2.77]) (Authenticated sender: x) by mx.r.example (Postfix) with ESMTPSA id 1;"
+    b" Fri, 02 Jan 2026 10:04:05 +0000\r\n"
+)
+PHISH = TRAIL + b"Subject: phish\r\n"
+FORGED = GOOD_TRAIL + mail()
+
+
+def inside(*around: bytes, innermost: bytes = FORGED) -> bytes:
+    """Messages inside one another; ``around``: the headers from the outermost inwards."""
+    raw = innermost
+    for number, header in enumerate(reversed(around)):
+        boundary = b"b%d" % number
+        raw = (
+            header + b'From: a@r.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="' + boundary
+            + b'"\r\n\r\n--' + boundary + b"\r\nContent-Type: message/rfc822\r\n\r\n" + raw + b"\r\n--" + boundary + b"--\r\n"
+        )  # fmt: skip
+    return raw
+
+
+def innermost(raw: bytes) -> Verdict:
+    network = Network(dict(WORLD))
+    with Judge(Config(trust_host=("mx.r.example",)), clock=lambda: NOW, resolver=network) as judge:
+        message = parse_message(raw)
+        outer = judge.judge_message(message, Envelope())
+        parts = attached(message, judge.settings.limits)
+        *_, (last, settings) = attached_messages(outer.origin, parts, judge.settings)
+        return judge.judge_message(last, Envelope(), settings)
+
+
+def test_what_a_phish_holds_is_not_vouched_for_by_the_colleague_who_reports_it() -> None:
+    assert innermost(inside(COLLEAGUE)).conclusion_reason.value == "spf-aligned"  # what came in to the colleague
+    assert innermost(inside(COLLEAGUE, COLLEAGUE)).conclusion_reason.value == "spf-aligned"
+    for around in ((PHISH,), (COLLEAGUE, PHISH), (COLLEAGUE, PHISH, COLLEAGUE)):
+        verdict = innermost(inside(*around))
+        assert verdict.conclusion_reason.value == "origin-inferred", around
+
+
+def test_results_recorded_in_what_a_phish_holds_are_not_trusted() -> None:
+    recorded = b"Authentication-Results: mx.r.example; dkim=pass header.d=legit.example\r\n" + FORGED
+    for around in ((PHISH,), (COLLEAGUE, PHISH)):
+        verdict = innermost(inside(*around, innermost=recorded))
+        assert {each.standing.value for each in verdict.recorded} == {"untrusted"}
 
 
 # ---- 53: the budget ----

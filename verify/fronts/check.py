@@ -104,12 +104,12 @@ def _with_attached(judge: Judge, octets: bytes, source: Source) -> list[Verdict]
     from verify.model import Envelope, replace
     from verify.reading.message import parse_message
 
-    from .session import attached_settings
+    from .session import attached_messages
 
     limits = judge.settings.limits
     message = parse_message(octets, source, limits)
     outer = judge.judge_message(message)
     parts = attached(message, limits)
-    settings = attached_settings(outer, judge.settings)
-    inner = [judge.judge_message(parse_message(part.raw, part.source, limits), Envelope(), settings) for part in parts]
+    inside = attached_messages(outer.origin, parts, judge.settings)
+    inner = [judge.judge_message(part, Envelope(), settings) for part, settings in inside]
     return [replace(outer, attached=tuple(part.label for part in parts)), *inner]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,7 @@ from verify.model import (
     Envelope,
     Limits,
     Message,
+    Origin,
     Outcome,
     Question,
     Settings,
@@ -32,9 +33,11 @@ from verify.model import (
     replace,
 )
 from verify.reading.message import parse_message
+from verify.reading.origin import read_origin
 
 if TYPE_CHECKING:
     from verify.lookup.cache import Resolver
+    from verify.mailboxes.attached import Attached
 
 DNS_SECONDS = 30.0  # seconds of DNS that one message may take; RFC 7208 4.6.4: at least 20
 
@@ -274,14 +277,29 @@ def host_name() -> str:
     return socket.gethostname() or "localhost"
 
 
-def attached_settings(outer: Verdict, settings: Settings) -> Settings:
-    """The settings for a message attached to another one.
+def attached_messages(
+    outer: Origin, parts: Iterable[Attached], settings: Settings
+) -> Iterator[tuple[Message, Settings]]:
+    """The messages attached to one, in their order, each with the settings to judge it by.
 
-    What the user vouches for holds inside only when the outer message never came in from outside, by a boundary that
-    the user named: a colleague's report.  Else anybody may have written the whole part.
+    What the user vouches for holds inside only when the message directly around never came in from outside, by a
+    boundary that the user named: a colleague's report.  Else anybody may have written the whole part, and what is
+    attached to that one: a phish that is reported may hold another message which its sender made up.
     """
+    within = {"": _inside(outer, settings)}
+    for part in parts:
+        around = part.label
+        while around not in within:
+            around = around.rpartition(".")[0]
+        mine = within[around]
+        message = parse_message(part.raw, part.source, settings.limits)
+        within[part.label] = mine if mine.foreign else _inside(read_origin(message, Envelope(), mine).origin, mine)
+        yield message, mine
+
+
+def _inside(around: Origin, settings: Settings) -> Settings:
     named = settings.receivers or settings.trust_hosts or settings.trust_networks
-    if named and outer.origin.never_crossed_border and not outer.origin.conflict:
+    if named and around.never_crossed_border and not around.conflict:
         return settings
     return replace(settings, receivers=(), trust_hosts=(), trust_networks=(), trust_authserv_ids=(), foreign=True)
 

@@ -37,7 +37,7 @@ from verify.reading.message import parse_message
 from verify.render.data import to_json
 
 from .many import judge_many
-from .session import Judge, attached_settings
+from .session import Judge, attached_messages
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -318,9 +318,8 @@ class _Reading:
             verdict = self._verdicts[outer]
             if not isinstance(verdict, Verdict):
                 continue
-            settings = attached_settings(verdict, self._worker.settings)
-            for number, part in enumerate(self._parts[outer], 1):
-                message = parse_message(part.raw, part.source, self._worker.limits)
+            inside = attached_messages(verdict.origin, self._parts[outer], self._worker.settings)
+            for number, (message, settings) in enumerate(inside, 1):
                 yield _Key(place, outer.candidate, number), message, settings
 
     def _chosen(self, place: int) -> _Key:
