@@ -487,7 +487,7 @@ def test_a_library_that_raises_is_permerror(monkeypatch: pytest.MonkeyPatch) -> 
     def broken(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(examine, "_select_headers", lambda: broken)
+    monkeypatch.setattr(examine, "_select_headers", broken)
     examine._remembered_choice.cache_clear()
     assert ours(signed()) == (DkimWord.PERMERROR, Reason.LIBRARY_ERROR)
 
@@ -564,13 +564,13 @@ def test_limits_on_both_sides() -> None:
 
 def test_library_chooses_among_few_fields_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
-    select = examine._select_headers()
+    select = examine._select_headers
 
     def counting(fields: Any, names: Any) -> Any:
         seen.append((len(fields), len(names)))
         return select(fields, names)
 
-    monkeypatch.setattr(examine, "_select_headers", lambda: counting)
+    monkeypatch.setattr(examine, "_select_headers", counting)
     examine._remembered_choice.cache_clear()
     mail = b"".join(b"X-%d: y\r\n" % (n % 10) for n in range(1900)) + MAIL
     names = "from:" + ":".join(f"x-{n}" for n in range(199))

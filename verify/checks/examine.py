@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from msgspec import Struct
 
 from verify.checks.canonical import RELAXED, BodyHashes, signature_field, simple_field
 from verify.checks.keys import KeyRecord, LibraryError, check_key, digest_of, holds, key_records
 from verify.checks.signature import Signature
+from verify.libraries import dkimpy
 from verify.model import AnomalyCode, Answer, Fidelity, Field, Limits, Message, Reason, Settings
 
 # Fields that a reader is shown, or that decide what is shown (RFC 6376 8.15 and 5.4.1).
@@ -31,14 +32,9 @@ SHOWN = (
 )
 
 _REMEMBERED_OCTETS = 2000  # of field names, in the header and in h=
-
-
-@cache
-def _select_headers() -> Callable[[Sequence[tuple[bytes, int]], Sequence[bytes]], list[tuple[bytes, int]]]:
-    """dkimpy's choice of header fields, imported at the first signature: the import brings a resolver with it."""
-    import dkim as dkimpy
-
-    return dkimpy.select_headers  # type: ignore[no-any-return]
+_select_headers: Callable[[Sequence[tuple[bytes, int]], Sequence[bytes]], list[tuple[bytes, int]]] = (
+    dkimpy.select_headers
+)
 
 
 def signed_fields(fields: Sequence[Field], names: tuple[bytes, ...]) -> tuple[Field, ...]:
@@ -67,7 +63,7 @@ def _choice(keys: tuple[bytes, ...], names: tuple[bytes, ...]) -> tuple[int, ...
     within.reverse()
     present = {key for key, _ in within}
     try:
-        chosen = _select_headers()(within, [name for name in names if name in present])
+        chosen = _select_headers(within, [name for name in names if name in present])
     except Exception as error:
         raise LibraryError("dkimpy") from error
     return tuple(place for _, place in chosen)

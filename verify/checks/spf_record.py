@@ -13,10 +13,10 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias
 
-import spf as pyspf
 from msgspec import Struct
 
 from verify.grammar.visible import escape
+from verify.libraries import pyspf
 from verify.model import SpfWord
 
 _VISIBLE = re.compile(r"[!-~]+\Z")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -328,6 +327,8 @@ async def verify_message_async(
     raw: bytes, *, envelope: Envelope | None = None, config: Config | None = None
 ) -> Verdict:
     """``verify_message`` that waits for the DNS without blocking the event loop."""
+    import asyncio  # costs start-up, and is there already when this runs
+
     with await asyncio.to_thread(Judge, config) as judge:
         return await judge.judge_async(*_as_saved(raw), envelope)
 
