@@ -74,9 +74,9 @@ def run(load: Load, environ: Mapping[str, str] | None = None) -> Status:
         if checked.user is not None:
             drop_privileges(checked.user)
         if checked.workers == 1:
-            _Worker(load, sockets, environ=environ).run()
+            _Worker(load, config, sockets, environ=environ).run()
         else:
-            _Supervisor(load, sockets, checked, environ).run()
+            _Supervisor(load, config, sockets, checked, environ).run()
     finally:
         for one in sockets:
             one.close()
@@ -110,14 +110,19 @@ class _Worker:
     """One process that serves.  ``parent``: end of a pipe that closes when the parent is gone."""
 
     def __init__(
-        self, load: Load, sockets: list[socket.socket], *, environ: Mapping[str, str], parent: int | None = None
+        self,
+        load: Load,
+        config: Config,
+        sockets: list[socket.socket],
+        *,
+        environ: Mapping[str, str],
+        parent: int | None = None,
     ) -> None:
         self._load = load
         self._sockets = sockets
         self._environ = environ
         self._parent = parent
-        config = load()
-        checked = serving(config)
+        checked = serving(config)  # read while we had all rights
         self._metrics = _metrics(checked.metrics, alone=parent is None)
         self._site = make_site(config, None, self._metrics)
         self._log = Log(sys.stderr.buffer, checked.log_format)
@@ -176,8 +181,16 @@ class _Worker:
 class _Supervisor:
     """The parent of several workers, which have the sockets from it."""
 
-    def __init__(self, load: Load, sockets: list[socket.socket], checked: Serving, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        load: Load,
+        config: Config,
+        sockets: list[socket.socket],
+        checked: Serving,
+        environ: Mapping[str, str],
+    ) -> None:
         self._load = load
+        self._config = config
         self._sockets = sockets
         self._serving = checked
         self._environ = environ
@@ -217,7 +230,7 @@ class _Supervisor:
             os.close(self._held)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _Worker(self._load, self._sockets, environ=self._environ, parent=self._alive).run()
+            _Worker(self._load, self._config, self._sockets, environ=self._environ, parent=self._alive).run()
             status = 0
         finally:
             os._exit(status)
@@ -231,6 +244,8 @@ class _Supervisor:
                     time.sleep(_AGAIN)
                     self._start(numbers)
             elif got is signal.SIGHUP:
+                with suppress(ConfigError, Failure):  # each worker tells
+                    self._config = self._load()
                 for pid in self._workers:
                     os.kill(pid, signal.SIGHUP)
             else:
