@@ -675,10 +675,34 @@ def test_a_quoted_local_part_stays_inside_the_comment_of_the_path(key, path):
     ):
         read = hop(template.format(f"{key} <{path}>") + DATE)
         assert (read.by, read.with_, read.id) == ("mx.r.example", "esmtp", "1abc")
-        assert read.from_ip == "203.0.113.5" or (read.from_ip is None and "[" in path and "HELO" in template)
+        assert read.from_ip == "203.0.113.5" or (read.from_ip is None and "[" in path)
         assert read.envelope_from == path.replace("\\", "\\\\")
         assert not read.authenticated
         assert read.date is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from [192.0.2.1] (helo= [203.0.113.5]) by mx.r.example with ESMTP",
+        "from (b.example [192.0.2.1]) (ident= [203.0.113.5]) by mx.r.example (Haraka/3.0) with ESMTP",
+        "from x (HELO y) ([192.0.2.1])@203.0.113.5) by mx.r.example with SMTP",
+        'from "x ([203.0.113.5] helo=") ([192.0.2.1]) by mx.r.example with esmtp (Exim 4.96) id 1',
+        "from x (b.example [192.0.2.1]) (a HELO [203.0.113.5]) by mx.r.example with SMTP",
+        "from [203.0.113.5] ([192.0.2.1]) by mx.r.example with SMTP",
+        'from x [192.0.2.1] by mx.r.example " ([203.0.113.5]) by mx.r.example with ESMTP envelope-from <"@evil.example>',
+        "from [192.0.2.1] (HELO [203.0.113.5]) by mx.r.example with SMTP",
+        "from x (b.example [192.0.2.1]) (HELO [203.0.113.5]) by mx.r.example with SMTP",
+        "from r (HELO x) (y)@[203.0.113.5]) (z [192.0.2.1]) by mx.r.example with SMTP",
+        "from x (y [192.0.2.1]) [203.0.113.5] by mx.r.example with SMTP",
+        "from x [192.0.2.1] [203.0.113.5] by mx.r.example with SMTP",
+        "from x (y [192.0.2.1]) (z [203.0.113.5]) by mx.r.example with SMTP",
+        "from x (y [192.0.2.1] z [203.0.113.5]) by mx.r.example with SMTP",
+        "from 192.0.2.1 (HELO x) (203.0.113.5) by mx.r.example with SMTP",
+    ],
+)
+def test_where_two_addresses_compete_there_is_none(text):
+    assert hop(text + DATE).from_ip is None
 
 
 def test_of_a_path_that_does_not_end_no_part_is_the_sender():

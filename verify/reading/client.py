@@ -16,7 +16,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from verify.grammar import names
-from verify.reading.tokens import Token
+from verify.reading.tokens import PATH_KEYS, Token
 
 COMMENT_OCTETS = 4096  # of a comment that are looked into; a server writes some hundred
 _SHORT = 100  # characters of a word that is remembered
@@ -25,6 +25,7 @@ _EXIM_KEYS = ("helo=", "ident=", "port=")
 _NO_NAME = frozenset(("unknown", "nodnsquery"))
 # They write HELO first and never into a comment; of a reverse name they demand that it is one.
 _HELO_FIRST = frozenset(("postfix", "sendmail", "google", "exchange", "opensmtpd", "haraka", "proofpoint"))
+_CLIENT_FIRST = frozenset(("communigate", "yahoo", "zimbra"))  # the address, then HELO in a comment
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](:[0-9]{1,5})?")
 _APART = re.compile(r"[^0-9A-Za-z.:%_-]+")
 
@@ -65,12 +66,15 @@ def read_client(tokens: Sequence[Token], program: str | None) -> Client:
         while size < len(tokens) and tokens[size].glued and tokens[size].kind != "comment":
             size += 1
         client.first = "".join(map(_written, tokens[:size]))
-        # A quotation mark or bracket of the client's can reach over what the server wrote.
-        client.ambiguous = any(" " in each.text and holds_address(each.text) for each in tokens[:size])
-    _Reader(client, tokens[size:], program).read()
+    reader = _Reader(client, tokens[size:], program)
+    for token in tokens[:size]:
+        if token.kind not in ("word", "literal") or " " in token.text:  # it may reach over what the server wrote
+            reader.others += _addresses(token.text)
+    reader.read()
     if client.first is not None:
-        _first_word(client, client.first, program)
-    if client.ambiguous:
+        _first_word(client, client.first, program, named=reader.named)
+    if client.ambiguous or any(ip != client.ip for ip in reader.others):
+        client.ambiguous = True
         client.ip = None
     return client
 
@@ -84,7 +88,9 @@ class _Reader:
         self.program = program
         self.told: set[str] = set()  # addresses in comments about the client
         self.bare: set[str] = set()  # in brackets alone
-        self.behind: set[str] = set()  # of these, those behind such a comment
+        self.others: list[str] = []  # all that is not known for a HELO argument: no other may stand beside the client's
+        self.in_helo: list[str] = []  # in a comment that looks like HELO, as a reverse name may make one look
+        self.named = False  # a name stands before the address
 
     def read(self) -> None:
         client, tokens = self.client, self.tokens
@@ -94,36 +100,38 @@ class _Reader:
             if token.kind == "comment":
                 comments += 1
                 before = len(self.told)
-                about_client = not (before and _is_certificate(token.text)) and self._comment(token.text)
+                certificate = before and self.program == "postfix" and _is_certificate(token.text)
+                about_client = not certificate and self._comment(token.text)
                 if len(self.told) > before:
                     remarks.clear()  # they stand in the client's own words
                 if not about_client:
                     remarks.append(token.text)
             elif token.kind == "literal":
-                self._literal(token.text)
+                self._literal(token.text, after_first_word=not comments)
             elif token.kind in ("quoted", "angle"):
                 if at and tokens[at - 1].word == "be":  # claiming to be "name"
                     client.helo, client.helo_given = token.text, True
-                client.ambiguous |= holds_address(token.text)
+                self.others += _addresses(token.text)
             elif self.told and token.word == "user" and at + 1 < len(tokens) and tokens[at - 1].word == "as":
                 client.user = tokens[at + 1].text
             elif comments and token.word == "encrypted":
                 remarks.append(" ".join([each.text for each in tokens if each.kind == "word"]))
+            else:
+                self.others += _addresses(token.text)
         client.remarks = tuple(remarks)
+        self.others += self.in_helo
         found = self.told or self.bare
-        if len(found) > 1 or self.behind - self.told:
+        if len(found) > 1:
             client.ambiguous = True
         elif found:
             client.ip = next(iter(found))
 
-    def _literal(self, text: str) -> None:
+    def _literal(self, text: str, *, after_first_word: bool) -> None:
         ip = address_of(text)
-        if ip is None:
-            self.client.ambiguous |= holds_address(text)
-            return
-        self.bare.add(ip)
-        if self.told:
-            self.behind.add(ip)
+        if ip is not None:
+            self.bare.add(ip)
+        if ip is None or not after_first_word:  # else it belongs to the HELO argument when a comment follows
+            self.others += _addresses(text)
 
     def _comment(self, text: str) -> bool:
         """Whether a comment is about the client, and says nothing else."""
@@ -134,19 +142,23 @@ class _Reader:
         words = [word for word in text.split(" ") if word]
         if not words:
             return False
+        if text.lower().startswith(PATH_KEYS):
+            self.others += _addresses(text)
+            return False
         if words[0].lower() in _HELO_COMMANDS and self.program not in _HELO_FIRST:
             client.helo, client.helo_given = " ".join(words[1:]) or None, True
-            client.ambiguous |= len(words) > 2 and holds_address(text)
+            if len(words) > 2:
+                self.others += _addresses(text)
+            elif self.program not in _CLIENT_FIRST:
+                self.in_helo += _addresses(text)
             return True
-        head = self._named_words(words)
+        head, helo_at = self._named_words(words)
+        self.others += (ip for at, word in enumerate(words) if at != helo_at for ip in _addresses(word))
         found = [(at, ip) for at, word in enumerate(head) for ip in _addresses_in(word)]
         if not found:
             if not client.exim and head and (len(head) == 1 or head[1].startswith("[")):
                 self._reverse(head[0])
             return head != words and not head
-        if len({ip for _, ip in found}) > 1:
-            client.ambiguous = True
-            return True
         place, ip = found[-1] if found[-1][0] == 1 else found[0]
         if place > 1 and not words[0].upper().startswith("IDENT:"):
             # A remark that tells an address all the same: CommuniGate's (account u [address] verified), else whose?
@@ -154,30 +166,31 @@ class _Reader:
             client.ambiguous |= words[0].lower() != "account"
             return False
         self.told.add(ip)
+        self.in_helo.clear()  # it stands where the qmail family puts it, before the client
         word = head[place]
         before = word[: word.index("[")] if "[" in word else ""
-        self._reverse(before or (head[place - 1].rstrip(",") if place and "@" not in word else ""))
+        self.named = bool(before or place)
+        self._reverse(before or (head[0].rstrip(",") if place == 1 and "@" not in word else ""))
         return len(head) != 3 or head[1].lower() != "with"  # Yahoo: (user@address with plain)
 
-    def _named_words(self, words: list[str]) -> list[str]:
+    def _named_words(self, words: list[str]) -> tuple[list[str], int]:
         """The words before those that name what follows: ``helo=``, ``ident=``, ``port=`` of Exim, HELO of smap.
 
-        Exim writes the address first, so that what a client put into the others is not looked at.
+        And the place of the HELO argument, -1 when there is none.
         """
         client = self.client
         for at, word in enumerate(words):
             lower = word.lower()
             if lower.startswith(_EXIM_KEYS) and "@" not in word and words[0].upper() != "IDENT:":
                 client.exim = True
-                for each in words[at:]:
-                    if each.lower().startswith("helo="):
-                        client.helo, client.helo_given = each[5:] or None, True
-                        break
-                return words[:at]
+                helo_at = next((at for at in range(at, len(words)) if words[at].lower().startswith("helo=")), -1)
+                if helo_at >= 0:
+                    client.helo, client.helo_given = words[helo_at][5:] or None, True
+                return words[:at], helo_at
             if at and lower.rstrip(":") in _HELO_COMMANDS and at + 1 < len(words) and self.program not in _HELO_FIRST:
                 client.helo, client.helo_given = words[at + 1], True
-                return words[:at]
-        return words
+                return words[:at], at + 1 if words[0].lower() == "account" or _addresses(words[0]) else -1
+        return words, -1
 
     def _reverse(self, text: str) -> None:
         text = text.rpartition("@")[2].strip("<>")
@@ -187,7 +200,7 @@ class _Reader:
             self.client.name = text
 
 
-def _first_word(client: Client, first: str, program: str | None) -> None:
+def _first_word(client: Client, first: str, program: str | None, *, named: bool) -> None:
     """Whether the first word is HELO or the reverse name, and what follows when it is an address."""
     own = address_of(first)
     exim = client.exim or program == "exim"
@@ -201,6 +214,8 @@ def _first_word(client: Client, first: str, program: str | None) -> None:
             client.name = client.name or first
         if client.helo_given:
             return
+    # Who writes (address) without a name, and is not known, may write the client first and its HELO argument there.
+    client.ambiguous |= own is not None and program is None and not named and client.ip not in (None, own)
     client.helo = first
     if own is None and (client.ip is not None if exim else program == "qmail" and known):
         client.name = client.name or first  # HELO equal to the reverse name is left out
@@ -226,11 +241,14 @@ def _is_certificate(text: str) -> bool:
     return text.startswith('Client CN "') and text.endswith(")") and " by " not in text and len(text) <= COMMENT_OCTETS
 
 
+def _addresses(text: str) -> list[str]:
+    """All that stands in a text, whatever stands round it."""
+    return [ip for word in _APART.split(text) if word and (ip := address_of(word)) is not None]
+
+
 def holds_address(text: str) -> bool:
     """Some word of the text is an address; of a text that is too long it is taken for granted."""
-    if len(text) > COMMENT_OCTETS:
-        return True
-    return any(word and address_of(word) is not None for word in _APART.split(text))
+    return len(text) > COMMENT_OCTETS or bool(_addresses(text))
 
 
 def address_of(text: str) -> str | None:

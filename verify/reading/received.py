@@ -17,7 +17,7 @@ from functools import lru_cache
 from verify.grammar.dates import parse_date
 from verify.grammar.visible import escape
 from verify.model import Hop, Tls
-from verify.reading.client import COMMENT_OCTETS, address_of, client_end, read_client
+from verify.reading.client import COMMENT_OCTETS, address_of, client_end, holds_address, read_client
 from verify.reading.tls import read_tls
 from verify.reading.tokens import PATH, PATH_KEYS, PATH_OCTETS, Token, cut
 
@@ -180,9 +180,14 @@ class _Clauses:
         return len(self.tokens)
 
     def _written_twice(self) -> bool:
-        """Several addresses around several ``by``, or a ``by`` behind a semicolon: which of them the server wrote
-        cannot be told from what a client put into its name, so that there is no client address.
+        """Several addresses around several ``by``, or a ``by`` behind a semicolon or in a bracket that a client opened:
+        which of them the server wrote cannot be told from what a client put into its name, so that there is no client
+        address.
         """
+        if any(
+            each.kind != "word" and " by " in each.text.lower() and holds_address(each.text) for each in self.tokens
+        ):
+            return True
         places = [at for at, each in enumerate(self.tokens) if each.kind == "word" and each.text.lower() == "by"]
         places = [at for at in places if at != 1 and not self._glued(at)] if len(places) > 1 else []
         if len(places) < 2:
