@@ -196,5 +196,6 @@ def test_record_then_replay_gives_the_same_verdict(tmp_path_factory, raw, data):
     outcomes = [None, Cause.TIMEOUT, Cause.SERVFAIL]
     world = {name: data.draw(st.sampled_from(outcomes)) or records for name, records in WORLD.items()}
     recorded, _ = judge(raw, world, record=str(path))
-    replayed = verify_message(raw, envelope=ENVELOPE, config=Config(dns=str(path)))
+    with Judge(Config(dns=str(path))) as again:
+        replayed = again.judge(raw, None, ENVELOPE)
     assert same(replayed) == same(recorded)
