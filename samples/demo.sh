@@ -3,16 +3,18 @@
 set -eu
 python=$1
 cd "$(dirname "$0")/.."
-set -f # options are words, never patterns
 for name in $(ls samples | sed -n 's/\.eml$//p'); do
   options="--dns samples/$name.dns.jsonl"
   [ ! -f "samples/$name.args" ] || options="$options $(cat "samples/$name.args")"
   printf '\n$ mailverdict samples/%s.eml %s\n\n' "$name" "$options"
   status=0
-  # shellcheck disable=SC2086
-  MAILVERDICT_CONFIG=/dev/null "$python" -m verify "samples/$name.eml" $options || status=$?
+  # the options are quoted as a shell reads them
+  eval "set -- $options"
+  MAILVERDICT_CONFIG=/dev/null "$python" -m verify "samples/$name.eml" "$@" || status=$?
   case $status in
     0 | 1 | 3 | 4) printf '\n(exit status %s)\n' "$status" ;;
     *) exit "$status" ;;
   esac
 done
+program="$(dirname "$python")/mailverdict"
+[ ! -x "$program" ] || printf '\nYour own mail: %s suspect.eml\n' "$program"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -433,9 +434,9 @@ def recorded(sample: Sample, target: Path) -> Verdict:
 
 
 def arguments(options: Mapping[str, str | tuple[str, ...]]) -> str:
-    """The options as they are written on a command line, one line; empty when there are none."""
+    """The options as they are written on the command line of any shell, one line; empty when there are none."""
     words = [
-        f"--{name.replace('_', '-')} {value}"
+        f"--{name.replace('_', '-')} {shlex.quote(value)}"
         for name, values in options.items()
         for value in ((values,) if isinstance(values, str) else values)
     ]

@@ -368,6 +368,43 @@ def test_an_output_that_cannot_be_written_is_named(run: Run, fake: list[Config],
     assert ran.error == f"--output: {tmp_path / 'no' / 'v.json'}: cannot be written: No such file or directory"
 
 
+def test_what_is_written_is_written_once_and_nothing_is_touched_before_that_is_seen(
+    run: Run, fake: list[Config], mail: Mail, tmp_path: Path
+) -> None:
+    out = tmp_path / "x.json"
+    out.write_text("kept")
+    (tmp_path / "link.json").symlink_to(out)
+    for more, words in (
+        (("--record", out), "--record"),
+        (("--record", tmp_path / "link.json"), "--record"),
+        (("--output", out), "another --output"),
+        (("--output", f"{tmp_path}/./x.json"), "another --output"),
+        (("--output", tmp_path / "link.json"), "another --output"),
+    ):
+        ran = run(mail(), "--output", out, *more)
+        assert (ran.status, ran.out) == (2, "")
+        assert ran.error.endswith(f"is written by {words}, too")
+        assert out.read_text() == "kept"
+    assert run(mail(), "--output", "-", "--output", "-").status == 2
+    assert fake == []
+
+
+def test_an_output_that_fills_the_disk_is_named(run: Run, fake: list[Config], mail: Mail) -> None:
+    ran = run(mail(), "--output", "/dev/full", "--format", "json")
+    assert (ran.status, ran.error) == (2, "--output: /dev/full: cannot be written: No space left on device")
+    with Path("/dev/full").open("wb") as full:
+        process = _process("check", "--dns", "none", str(mail()), stdout=full)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert err == b"mailverdict: standard output: cannot be written: No space left on device\n"
+
+
+def test_a_recording_that_fills_the_disk_is_named(run: Run, mail: Mail, tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").write_text('{"mailverdict-dns":1,"recorded_at":"2026-01-01T00:00:00Z","resolver":"x"}\n')
+    ran = run(mail(), "--dns", tmp_path / "none.jsonl", "--record", "/dev/full")
+    assert (ran.status, ran.error) == (2, "/dev/full: No space left on device")
+
+
 def test_html_shows_one_message(run: Run, fake: list[Config], mail: Mail) -> None:
     ran = run("--format", "html", mail(), mail())
     assert ran.status == 2

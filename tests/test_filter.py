@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,20 @@ def test_our_field_stands_on_top_and_nothing_else_changes(run: Any) -> None:
     assert ran.after == MESSAGE
     assert b"\r\n" in ran.field
     assert ran.field.count(b"\n") == ran.field.count(b"\r\n")
+
+
+def test_a_recording_that_is_not_there_is_wrong_usage_and_named(run: Any, tmp_path: Path) -> None:
+    for absent in ("absent.jsonl", str(tmp_path)):
+        ran = run(MESSAGE, "--dns", absent)
+        assert (ran.status, ran.out) == (75, b"")
+        assert ran.err.startswith(f"mailverdict: {absent}: ")
+
+
+def test_help_tells_the_defaults_that_hold_in_a_pipe(run: Any) -> None:
+    text = " ".join(run(b"", "--help").out.decode().split())
+    assert "Id that we write in Authentication-Results. [the name of this machine]" in text
+    assert "or an RFC 3339 time. [now]" in text
+    assert "[localhost]" not in text
 
 
 def test_line_ends_stay_as_they_came(run: Any) -> None:
@@ -275,7 +290,7 @@ def test_what_comes_out_is_what_came_in_less_whole_fields(
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda p: p.stem)
 def test_check_and_filter_write_the_same_field(run: Any, sample: Path, capfdbinary: Any) -> None:
-    args = (*sample.with_suffix(".args").read_text().split(), "--dns", str(sample.with_suffix(".dns.jsonl")))
+    args = (*shlex.split(sample.with_suffix(".args").read_text()), "--dns", str(sample.with_suffix(".dns.jsonl")))
     ran = run(sample.read_bytes(), *args, "--at", "now")
     cli.run(["check", str(sample), *args, "--at", "now", "--authserv-id", ID, "--format", "header"])
     field, _ = capfdbinary.readouterr()

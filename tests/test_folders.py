@@ -10,6 +10,7 @@ import pytest
 
 from verify.mailboxes.candidates import candidates
 from verify.mailboxes.items import Candidate, Form, Item, Octets, Refusal, Span
+from verify.mailboxes.single import NO_FIELD
 from verify.mailboxes.sources import open_sources, total
 from verify.model import Fidelity, FidelityNote, Limits
 
@@ -148,7 +149,7 @@ def test_a_file_of_another_kind_is_listed_and_no_error_in_a_tree_but_one_when_na
     assert met.foreign
     assert not named.foreign
     assert met.problem == "is no mail: it has none of the header fields of a message"
-    assert named.problem == "is not a message: it has no header field"
+    assert named.problem == NO_FIELD
 
 
 @pytest.mark.parametrize(

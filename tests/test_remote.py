@@ -10,6 +10,7 @@ import pytest
 from tests.mailboxes_maker import mails, mbox, zipped
 from verify.mailboxes.candidates import candidates
 from verify.mailboxes.items import Octets, Refusal
+from verify.mailboxes.single import NO_FIELD
 from verify.mailboxes.sources import open_sources
 from verify.model import Limits
 
@@ -64,7 +65,7 @@ def test_a_named_file_that_is_no_mail_is_an_error(memory: Any) -> None:
     memory.pipe("/z.jpg", b"\xff\xd8")
     messages, (refusal,) = read("memory://z.jpg")
     assert messages == []
-    assert (refusal.problem, refusal.foreign) == ("is not a message: it has no header field", False)
+    assert (refusal.problem, refusal.foreign) == (NO_FIELD, False)
 
 
 def test_what_is_not_there_is_one_line(memory: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def judged(
 ) -> tuple[Status, str]:
     monkeypatch.setenv("MAILVERDICT_CONFIG", "/dev/null")
     monkeypatch.setenv("COLUMNS", "100")
-    options = (HERE / f"{name}.args").read_text().split()
+    options = shlex.split((HERE / f"{name}.args").read_text())
     status = run([str(HERE / f"{name}.eml"), "--dns", str(HERE / f"{name}.dns.jsonl"), *options, *more])
     return status, capfd.readouterr().out
 

@@ -104,7 +104,12 @@ def test_a_mailbox_of_several_messages_is_sent_to_batch(tmp_path: Path, line_end
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "Outlook file"),
         (b"no field here\r\n\r\nFrom: in@the.body\r\n", "is not a message: it has no header field"),
         (b"\r\nFrom: a@example.com\r\n", "is not a message"),
-        (b"\xff\xd8\xff\xe0\0\x10JFIF", "is not a message"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "save the whole mail, or its source, as an .eml file"),
+        (
+            MESSAGE.decode().encode("utf-16"),
+            "is text in UTF-16, which no mail is; save the mail itself as an .eml file",
+        ),
+        (b"\xfe\xff" + MESSAGE.decode().encode("utf-16-be"), "is text in UTF-16"),
         (b"From a@example.com Thu Jan  1 00:00:00 1970", "is not a message"),
     ],
 )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from verify.fronts.session import Judge as Judge
     from verify.fronts.session import verify_message as verify_message
     from verify.fronts.session import verify_message_async as verify_message_async
+    from verify.lookup.live import NoResolver as NoResolver
+    from verify.lookup.recording import RecordingError as RecordingError
     from verify.model import Conclusion as Conclusion
     from verify.model import ConclusionReason as ConclusionReason
     from verify.model import Envelope as Envelope
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from verify.model import Reason as Reason
     from verify.model import Source as Source
     from verify.model import Verdict as Verdict
+    from verify.render.data import StoredVerdictError as StoredVerdictError
     from verify.render.data import from_json as from_json
     from verify.render.data import to_json as to_json
     from verify.render.header import to_header as to_header
@@ -39,8 +42,11 @@ _HOMES = {
     "Envelope": "model",
     "Judge": "fronts.session",
     "Limits": "model",
+    "NoResolver": "lookup.live",
     "Reason": "model",
+    "RecordingError": "lookup.recording",
     "Source": "model",
+    "StoredVerdictError": "render.data",
     "Verdict": "model",
     "from_json": "render.data",
     "to_header": "render.header",

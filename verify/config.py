@@ -275,7 +275,7 @@ def lookup(config: Config) -> Lookup:
     if not config.dns:
         raise ConfigError("dns", "is empty; say live, none or the path of a recording")
     if not 0 < config.dns_timeout <= 3600:
-        raise ConfigError("dns-timeout", f"{config.dns_timeout:g} is not between 0 and 3600 seconds")
+        raise ConfigError("dns-timeout", f"{config.dns_timeout:g} is not more than 0 and at most 3600 seconds")
     return Lookup(
         mode=mode,
         recording=Path(config.dns) if mode is DnsMode.RECORDING else None,

@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import random
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,7 @@ def work(corpora: list[Path], copies: int) -> Iterator[tuple[str, dict[str, obje
     """Name, configuration and file of all that is judged."""
     for path in sorted((HERE / "samples").glob("*.eml")):
         options: dict[str, object] = {"dns": str(path.with_suffix(".dns.jsonl"))}
-        words = path.with_suffix(".args").read_text().split() if path.with_suffix(".args").exists() else []
+        words = shlex.split(path.with_suffix(".args").read_text()) if path.with_suffix(".args").exists() else []
         for name, value in zip(words[::2], words[1::2], strict=True):
             options[name.removeprefix("--").replace("-", "_")] = value
         yield "sample", options, path

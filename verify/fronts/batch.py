@@ -122,7 +122,7 @@ def _texts(value: str | Sequence[str]) -> tuple[str, ...]:
 def _outputs(config: Config, sources: Sequence[str]) -> tuple[Output, ...]:
     """Path and format of every output; ``Failure`` when one cannot be had."""
     from .outfile import Output
-    from .output import refuse_input
+    from .output import refuse_input, refuse_twice
 
     if config.format is not None and config.format not in BATCH_FORMATS:
         raise Failure(f'format: "{one_line(config.format)}" is none of {", ".join(BATCH_FORMATS)}')
@@ -137,8 +137,7 @@ def _outputs(config: Config, sources: Sequence[str]) -> tuple[Output, ...]:
         if path != STDOUT:
             refuse_input("output", path, (*sources, config.dns))
         outputs.append(Output(path, form or "jsonl"))
-    if len(set(paths)) < len(paths):
-        raise Failure("--output: the same file is named twice")
+    refuse_twice(paths, config.record)
     if config.record is not None:
         refuse_input("record", config.record, (*sources, config.dns))
     return tuple(outputs)

@@ -14,7 +14,6 @@ from .options import ABOUT_STATUSES, Command, attached_option, configuration, ju
 
 if TYPE_CHECKING:
     from verify.config import Config
-    from verify.model import Source, Verdict
 
     from .output import Sinks
     from .session import Judge
@@ -35,15 +34,17 @@ class Checked(NamedTuple):
 def check(ctx: click.Context, /, files: tuple[str, ...], **_: Any) -> Status:
     """Judge single messages: .eml, .emlx, or any file that holds one message.
 
-    A FILE of - is standard input. Mailboxes, folders and archives are refused.
+    A FILE of - is standard input. Mailboxes, folders and archives are refused. With --attached the verdicts on
+    attached messages follow the one on the message that holds them.
     """
-    from .output import open_sinks, refuse_input
+    from .output import open_sinks, refuse_input, refuse_twice
 
     config = configuration(ctx)
     if len(files) > 1 and names_envelope(config):
         raise Failure("--client-ip, --helo, --mail-from and --rcpt-to are for a single message")
     if files.count("-") > 1:
         raise Failure("standard input can be read only once")
+    refuse_twice((config.output,) if isinstance(config.output, str) else config.output, config.record)
     if config.record is not None:
         refuse_input("record", config.record, (*files, config.dns))
     notes = Notes(verbose=config.verbose, quiet=config.quiet)
@@ -94,22 +95,5 @@ def _check(judge: Judge, file: str, sinks: Sinks, *, attached: bool) -> list[Che
     except NoMessage as problem:
         error(str(problem))
         return Status.INPUT
-    verdicts = _with_attached(judge, octets, source) if attached else [judge.judge(octets, source)]
+    verdicts = judge.judge_attached(octets, source) if attached else (judge.judge(octets, source),)
     return [Checked(status_of(verdict), sinks.render(verdict)) for verdict in verdicts]
-
-
-def _with_attached(judge: Judge, octets: bytes, source: Source) -> list[Verdict]:
-    """The verdict on a message, and on each that is attached to it; the envelope is that of the message alone."""
-    from verify.mailboxes.attached import attached
-    from verify.model import Envelope, replace
-    from verify.reading.message import parse_message
-
-    from .session import attached_messages
-
-    limits = judge.settings.limits
-    message = parse_message(octets, source, limits)
-    outer = judge.judge_message(message)
-    parts = attached(message, limits)
-    inside = attached_messages(outer.origin, parts, judge.settings)
-    inner = [judge.judge_message(part, Envelope(), settings) for part, settings in inside]
-    return [replace(outer, attached=tuple(part.label for part in parts)), *inner]

@@ -103,7 +103,8 @@ def _field(ctx: click.Context, config: Config, settings: Settings, mail: Mail) -
     try:
         field = attempt(lambda: _judged(ctx, config, settings, mail), verbose=config.verbose)
     except OSError as problem:  # no name server, most of all
-        error(one_line(problem.strerror or str(problem)))
+        where = f"{one_line(problem.filename)}: " if isinstance(problem.filename, str) else ""
+        error(where + one_line(problem.strerror or str(problem)))
         return None
     return field if isinstance(field, bytes) else None
 
@@ -136,3 +137,7 @@ def _judge(ctx: click.Context, config: Config, settings: Settings) -> Judge:
         raise refused(ctx, problem) from None
     except RecordingError as problem:
         raise Failure(f"{one_line(config.dns)}: {problem}") from None
+    except OSError as problem:
+        if problem.filename is None:  # no name server
+            raise
+        raise Failure(f"{one_line(str(problem.filename))}: {problem.strerror}") from None

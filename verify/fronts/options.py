@@ -146,18 +146,34 @@ _JUDGING = (
     _option(ANSWERS, "--dns-timeout", metavar="SECONDS", type=float, help="Time that one question may take. [5]"),
     _option(
         RULES,
-        "--at",
-        metavar="receipt|now|TIME",
-        help="Time that signatures and expiries are judged at: that of receipt (default), now, or an RFC 3339 time.",
-    ),
-    _option(
-        RULES,
         "--dmarc",
         type=click.Choice(("rfc9989", "rfc7489")),
         help="DMARC by tree walk (default), or by the Public Suffix List (needs the extra psl).",
     ),
-    _option(OUTPUT, "--authserv-id", metavar="ID", help="Id that we write in Authentication-Results. [localhost]"),
 )
+
+
+def _defaulting(at: str, authserv_id: str) -> tuple[Callable[[F], F], ...]:
+    """Options whose default is not the same for stored mail and for mail that arrives."""
+    return (
+        _option(
+            RULES,
+            "--at",
+            metavar="receipt|now|TIME",
+            help=f"Time that signatures and expiries are judged at: that of receipt, now, or an RFC 3339 time. [{at}]",
+        ),
+        _option(
+            OUTPUT,
+            "--authserv-id",
+            metavar="ID",
+            help=f"Id that we write in Authentication-Results. [{authserv_id}]",
+        ),
+    )
+
+
+_STORED = _defaulting("receipt", "localhost")
+_PIPED = _defaulting("now", "the name of this machine")
+_SERVED = _defaulting("now", "the name of the mail server")
 
 attached_option = _option(
     RULES, "--attached", is_flag=True, help="Judge messages attached to messages, too, each on its own."
@@ -246,7 +262,7 @@ def _apply(options: Sequence[Callable[[F], F]], function: F) -> F:
 
 def judging_options(function: F) -> F:
     """Options of every judging command (contract section 1)."""
-    return _apply((*_ENVELOPE, *_JUDGING), showing_options(function))
+    return _apply((*_ENVELOPE, *_JUDGING, *_STORED), showing_options(function))
 
 
 def showing_options(function: F) -> F:
@@ -256,17 +272,17 @@ def showing_options(function: F) -> F:
 
 def batch_options(function: F) -> F:
     """Options of ``batch``: the envelope is each message's own."""
-    return _apply((*_JUDGING, *_BATCH, *_GENERAL), function)
+    return _apply((*_JUDGING, *_STORED, *_BATCH, *_GENERAL), function)
 
 
 def filtering_options(function: F) -> F:
     """Options of a judging command that hands on mail instead of showing a verdict."""
-    return _apply((*_ENVELOPE, *_JUDGING, *_GENERAL), function)
+    return _apply((*_ENVELOPE, *_JUDGING, *_PIPED, *_GENERAL), function)
 
 
 def serving_options(function: F) -> F:
     """Options of a judging command whose envelope comes from an SMTP session."""
-    return _apply((*_JUDGING, *_GENERAL), function)
+    return _apply((*_JUDGING, *_SERVED, *_GENERAL), function)
 
 
 def configuration(ctx: click.Context) -> Config:

@@ -32,7 +32,8 @@ _STDOUT = "-"
 class Sink:
     """One place that verdicts are written to.  ``several``: whether it may be given more than one."""
 
-    def __init__(self, form: str, stream: BinaryIO, *, several: bool, color: bool, verbose: bool) -> None:
+    def __init__(self, path: str, form: str, stream: BinaryIO, *, several: bool, color: bool, verbose: bool) -> None:
+        self._path = path
         self._form = form
         self._stream = stream
         self._several = several
@@ -41,15 +42,23 @@ class Sink:
         self._count = 0
 
     def put(self, rendered: bytes) -> None:
-        self._stream.write(self._before() + rendered)
-        self._stream.flush()
+        self._write(self._before() + rendered)
         self._count += 1
 
     def finish(self) -> None:
         """What stands after the last verdict."""
         if self._form == "json" and self._several:
-            self._stream.write(b"\n]\n" if self._count else b"[]\n")
-        self._stream.flush()
+            self._write(b"\n]\n" if self._count else b"[]\n")
+
+    def _write(self, octets: bytes) -> None:
+        try:
+            self._stream.write(octets)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = "standard output" if self._path == _STDOUT else f"--output: {one_line(self._path)}"
+            raise Failure(f"{where}: cannot be written: {error.strerror}") from None
 
     def _before(self) -> bytes:
         if self._form == "json" and self._several:
@@ -104,6 +113,7 @@ def open_sinks(config: Config, *, several: bool, inputs: Sequence[str], notes: N
     """The sinks that ``config`` asks for; ``Failure`` when one cannot be had.  ``inputs``: never written over."""
     outputs = (config.output,) if isinstance(config.output, str) else tuple(config.output)
     targets = [(path, _form(path, config, alone=len(outputs) < 2)) for path in outputs or (_STDOUT,)]
+    refuse_twice(outputs)
     if several and any(form == "html" for _, form in targets):
         raise Failure("html shows one message; judge several with `mailverdict batch`")
     with ExitStack() as stack:
@@ -111,7 +121,7 @@ def open_sinks(config: Config, *, several: bool, inputs: Sequence[str], notes: N
         for path, form in targets:
             color = use_color(config.color, sys.stdout.isatty() and path == _STDOUT)
             stream = sys.stdout.buffer if path == _STDOUT else stack.enter_context(_create(path, inputs))
-            sinks.append(Sink(form, stream, several=several, color=color, verbose=config.verbose))
+            sinks.append(Sink(path, form, stream, several=several, color=color, verbose=config.verbose))
         try:
             yield Sinks(sinks)
         finally:
@@ -150,6 +160,22 @@ def refuse_input(option: str, path: str, inputs: Sequence[str]) -> None:
         with suppress(OSError, ValueError):  # one of them is not there
             if one != _STDOUT and Path(path).samefile(one):
                 raise Failure(f"--{option}: {one_line(path)} is an input")
+
+
+def refuse_twice(outputs: Sequence[str], record: str | None = None) -> None:
+    """``Failure`` when two of the files that are written are the same; to be called before one is opened."""
+    seen = {None if record is None else _real(record)}
+    for path in outputs:
+        real = path if path == _STDOUT else _real(path)
+        if real in seen:
+            option = "--record" if record is not None and real == _real(record) else "another --output"
+            raise Failure(f"--output: {one_line(path)} is written by {option}, too")
+        seen.add(real)
+
+
+def _real(path: str) -> str:
+    """One name for each file; a NUL, which no name has, is told when the file is opened."""
+    return os.path.realpath(path.replace("\0", ""))
 
 
 def use_color(choice: str, terminal: bool) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from copy import copy
 from hashlib import sha256
 from pathlib import Path
@@ -121,7 +122,13 @@ class Judge:
     def _record(self, path: Path) -> None:
         described = self._describe()
         self._file = path.open("wb")
-        self._writer = self.writer(self._file, described)
+        try:
+            with _naming(self._file):
+                self._writer = self.writer(self._file, described)
+        except OSError:
+            with suppress(OSError):
+                self._file.close()
+            raise
 
     def _describe(self) -> str:
         return self._recording.resolver if self._resolver is None else self._resolver.describe()
@@ -147,6 +154,18 @@ class Judge:
     def judge(self, raw: bytes, source: Source | None = None, envelope: Envelope | None = None) -> Verdict:
         """The verdict on one message.  ``envelope``: as the SMTP side gave it; wins over that of the configuration."""
         return self.judge_message(parse_message(raw, source, self.settings.limits), envelope)
+
+    def judge_attached(self, raw: bytes, source: Source | None = None) -> tuple[Verdict, ...]:
+        """The verdict on a message, and on each that is attached to it; the envelope is that of the message alone."""
+        from verify.mailboxes.attached import attached  # not needed by those who judge no such thing
+
+        limits = self.settings.limits
+        message = parse_message(raw, source, limits)
+        outer = self.judge_message(message)
+        parts = attached(message, limits)
+        inside = attached_messages(outer.origin, parts, self.settings)
+        inner = (self.judge_message(part, Envelope(), settings) for part, settings in inside)
+        return (replace(outer, attached=tuple(part.label for part in parts)), *inner)
 
     def judge_message(
         self, message: Message, envelope: Envelope | None = None, settings: Settings | None = None
@@ -175,7 +194,8 @@ class Judge:
         """The verdict of a task that is done, with the time since ``started``; records what it used."""
         assert task.verdict is not None
         if self._writer is not None:
-            self._writer.write(task.answers.used.values())
+            with _naming(self._file):
+                self._writer.write(task.answers.used.values())
         return replace(task.verdict, elapsed_ms=round((time.perf_counter() - started) * 1000, 3))
 
     def task(
@@ -208,7 +228,8 @@ class Judge:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with _naming(self._file):
+                self._file.close()
 
     def __enter__(self) -> Judge:
         return self
@@ -217,6 +238,15 @@ class Judge:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _naming(file: BinaryIO | None) -> Iterator[None]:
+    """What the system refuses to do with a file names that file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file.name) if file is not None else None) from None
 
 
 class Task:

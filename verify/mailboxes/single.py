@@ -33,10 +33,12 @@ class NoMessage(Exception):
 
 _BATCH = "judge it with `mailverdict batch`"
 
-NO_FIELD = "is not a message: it has no header field"
+NO_FIELD = "is not a message: it has no header field; save the whole mail, or its source, as an .eml file"
+_UTF_16 = "is text in UTF-16, which no mail is; save the mail itself as an .eml file, not a copy of its text"
 NO_MAIL = "is no mail: it has none of the header fields of a message"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _EMLX_COUNT = re.compile(rb"(\d{1,18})[ \t]*\r?\n")
 _PARTIAL = ".partial.emlx"  # how Apple Mail names a message whose attachments it keeps elsewhere
 _PROPERTY_LIST = re.compile(rb"\s*<\?xml ")  # what follows the message of that many octets
@@ -111,6 +113,8 @@ def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[b
     if kind is Kind.OUTLOOK_STORE or kind in ARCHIVES:
         raise NoMessage(shown, f"is {kind}; {_BATCH}")
 
+    if octets.startswith(_UTF_16_MARKS):
+        raise NoMessage(shown, _UTF_16)
     octets, source = as_saved(octets, source)
     notes: list[FidelityNote] = []
     fidelity = source.fidelity
