@@ -1,6 +1,6 @@
-"""dkimpy and pyspf, without the DNS client that each imports.
+"""dkimpy and pyspf, without the DNS client and the mail parser that they import.
 
-It costs more than the rest of the start-up and is never asked: every answer comes through ``ask``.  While the two are
+That costs more than the rest of the start-up and is never asked: every answer comes through ``ask``.  While the two are
 imported, empty modules stand in its place, so that a library which asked all the same would fail.  Nothing of that
 stays in ``sys.modules``: these copies are ours alone, and who else imports the libraries gets them whole.
 """
@@ -12,18 +12,21 @@ import sys
 from types import ModuleType
 from typing import Any
 
-_APART = ("dkim", "spf", "dns", "nacl", "authres")
+_APART = ("dkim", "spf", "dns", "email", "nacl", "authres")
 
 
 def _stand_ins() -> dict[str, ModuleType]:
-    """What pyspf and dkimpy look for in dnspython when they are imported."""
-    names = ("dns", "dns.resolver", "dns.exception", "dns.rdatatype")
-    modules = {name: ModuleType(name, "Stands in for dnspython.") for name in names}
-    package = modules["dns"]
-    package.__path__ = []
-    for name in names[1:]:
-        setattr(package, name.partition(".")[2], modules[name])
+    """What pyspf and dkimpy look for in dnspython and in ``email`` when they are imported."""
+    names = ("dns", "dns.resolver", "dns.exception", "dns.rdatatype", "email", "email.message")
+    modules = {name: ModuleType(name, "Stands in for another.") for name in names}
+    for name in names:
+        package, _, part = name.partition(".")
+        if part:
+            setattr(modules[package], part, modules[name])
+        else:
+            modules[name].__path__ = []
     vars(modules["dns.rdatatype"])["SPF"] = 99  # else pyspf adds it (RFC 7208 3.1: the type is no longer used)
+    vars(modules["email.message"])["Message"] = object
     return modules
 
 
