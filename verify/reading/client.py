@@ -241,9 +241,17 @@ def _is_certificate(text: str) -> bool:
     return text.startswith('Client CN "') and text.endswith(")") and " by " not in text and len(text) <= COMMENT_OCTETS
 
 
-def _addresses(text: str) -> list[str]:
+def _addresses(text: str) -> tuple[str, ...]:
     """All that stands in a text, whatever stands round it."""
-    return [ip for word in _APART.split(text) if word and (ip := address_of(word)) is not None]
+    return _short_addresses(text) if len(text) <= _SHORT else _long_addresses(text)
+
+
+def _long_addresses(text: str) -> tuple[str, ...]:
+    words = _APART.split(text) if "." in text or ":" in text else ()
+    return tuple(ip for word in words if word and (ip := address_of(word)) is not None)
+
+
+_short_addresses = lru_cache(maxsize=16384)(_long_addresses)
 
 
 def holds_address(text: str) -> bool:
