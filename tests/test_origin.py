@@ -215,6 +215,7 @@ def test_a_fetched_line_below_one_without_an_address_does_not_make_that_one_ours
     for top in (
         received("x", "unnamed.example"),
         received("( (evil.example [203.0.113.5])", "mx.r.example (Postfix)"),
+        received('[203.0.113.5] (HELO ") (x) y[127.0.0.1]((z)', "mx.r.example (CommuniGate Pro SMTP 6)"),
         "Received: by unnamed.example with SMTP id 1; 2 Jan 2026 03:04:05 +0000\n",
     ):
         origin = read(top + FETCHED + FORGED + SENDER).origin

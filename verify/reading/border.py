@@ -314,7 +314,7 @@ def _fetched(hops: Sequence[Hop], is_ours: Callable[[Hop], bool]) -> int:
             return 0
         if hop.dialect == "fetchmail" or protocol(hop.with_) in _FETCHED:
             return position + 1
-        if hop.from_ip is None or not _is_loopback(hop.from_ip):
+        if hop.by is None or hop.from_ip is None or not _is_loopback(hop.from_ip):
             return 0
     return 0
 
