@@ -64,6 +64,7 @@ from verify.reading.origin import OriginFacts
 from verify.reading.originating import proven_by
 from verify.reading.recorded import removable_fields
 
+Answers: TypeAlias = Mapping[Question, Answer]  # those of all checks together
 Used: TypeAlias = Mapping[str, Mapping[Question, Answer]]  # the answers that each check used, by the check's name
 
 _LATE = 7 * 86_400  # seconds; answers this much later than the receipt are "records later"
@@ -104,6 +105,7 @@ def make_verdict(
 ) -> Verdict:
     """The verdict; every check has its result."""
     origin, facts = reading.facts.origin, reading.facts
+    answers = _all(used)
     late_signatures, late_spf, late = _late(used, results.signatures, origin)
     basis = Facts(
         fidelity=message.source.fidelity,
@@ -122,7 +124,7 @@ def make_verdict(
     )
     conclusion, reason = conclude(basis)
     dmarc = _dispose(replace(settled_dmarc(basis, reason), anomalies=()), results.sealed_dmarc)
-    signatures = _explained(message, results.signatures, dmarc, used, settings)
+    signatures = _explained(message, results.signatures, dmarc, answers, settings)
     vouched = reading.judged_at_source is not JudgedAtSource.NOW
     coverage, coverage_anomalies = read_coverage(
         message, signatures, judged_at=reading.judged_at if vouched else None, recipients=envelope.rcpt_to
@@ -150,7 +152,7 @@ def make_verdict(
         *_spf_anomalies(spf, reason),
         *_local_part_anomalies(reading.author, origin, signatures, reason),
         *_library_anomalies(results),
-        *_limit_anomalies(results, used, settings.limits),
+        *_limit_anomalies(results, answers, settings.limits),
     )
     return Verdict(
         source=message.source,
@@ -171,7 +173,7 @@ def make_verdict(
         recorded=recorded,
         coverage=coverage,
         anomalies=tuple(dict.fromkeys(anomalies)),
-        dns=_dns_use(used),
+        dns=_dns_use(answers),
         headers_removed=removable_fields(
             message,
             (settings.authserv_id, *settings.trust_authserv_ids),
@@ -240,9 +242,9 @@ def _local_part_anomalies(
             yield Anomaly(AnomalyCode.LOCAL_PART_UNPROVEN, mailbox.address)
 
 
-def _limit_anomalies(results: Results, used: Used, limits: Limits) -> Iterable[Anomaly]:
+def _limit_anomalies(results: Results, answers: Answers, limits: Limits) -> Iterable[Anomaly]:
     spf = (results.mail_from,) if results.helo is None else (results.mail_from, results.helo)
-    names = limits_reached(spf, results.signatures, results.arc, results.iprev, _all(used).values(), limits)
+    names = limits_reached(spf, results.signatures, results.arc, results.iprev, answers.values(), limits)
     return (Anomaly(AnomalyCode.LIMIT_HIT, name) for name in dict.fromkeys(names))
 
 
@@ -283,18 +285,18 @@ def _aligned(dmarc: DmarcResult, signature: DkimCheck) -> bool | None:
 class _Known:
     """The answers that the checks used, for a look back that may ask nothing new."""
 
-    def __init__(self, used: Used) -> None:
-        self._answers = _all(used)
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
 
     def __call__(self, question: Question) -> Answer:
         return self._answers.get(question) or Answer(question=question, outcome=Outcome.NOT_RECORDED)
 
 
 def _explained(
-    message: Message, signatures: tuple[DkimCheck, ...], dmarc: DmarcResult, used: Used, settings: Settings
+    message: Message, signatures: tuple[DkimCheck, ...], dmarc: DmarcResult, answers: Answers, settings: Settings
 ) -> tuple[DkimCheck, ...]:
     """The signatures with their alignment and, where one does not hold, what explains that."""
-    known = _Known(used)
+    known = _Known(answers)
     fields = {field.index: field for field in message.named(b"dkim-signature")}
     aligned = {check.result.index: _aligned(dmarc, check) for check in signatures}
     failing = [check for check in signatures if check.result.result is not DkimWord.PASS]
@@ -332,12 +334,14 @@ def _late(used: Used, signatures: tuple[DkimCheck, ...], origin: Origin) -> tupl
     return late_signatures, late_spf, bool(late_signatures) or late_spf or late("dmarc")
 
 
-def _all(used: Used) -> dict[Question, Answer]:
-    return {question: answer for answers in used.values() for question, answer in answers.items()}
+def _all(used: Used) -> Answers:
+    found: dict[Question, Answer] = {}
+    for answers in used.values():
+        found.update(answers)
+    return found
 
 
-def _dns_use(used: Used) -> DnsUse:
-    answers = _all(used)
+def _dns_use(answers: Answers) -> DnsUse:
     asked = [a for a in answers.values() if a.outcome is not Outcome.NOT_RECORDED]
     recorded = sum(a.recorded for a in asked)
     errors = tuple(

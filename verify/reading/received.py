@@ -184,11 +184,12 @@ class _Clauses:
         which of them the server wrote cannot be told from what a client put into its name, so that there is no client
         address.
         """
-        if any(
-            each.kind != "word" and " by " in each.text.lower() and holds_address(each.text) for each in self.tokens
-        ):
-            return True
-        places = [at for at, each in enumerate(self.tokens) if each.kind == "word" and each.text.lower() == "by"]
+        places: list[int] = []
+        for at, each in enumerate(self.tokens):
+            if each.word == "by":
+                places.append(at)
+            elif each.kind != "word" and " by " in each.text.lower() and holds_address(each.text):
+                return True
         places = [at for at in places if at != 1 and not self._glued(at)] if len(places) > 1 else []
         if len(places) < 2:
             return False

@@ -43,9 +43,13 @@ _OURS = b"x-mailverdict"
 _UNSEEN = re.compile(r"[\s\x00-\x20\x7f\"'\\\u00ad\u200b-\u200f\u2060\ufeff]+")
 
 
+_ENDS = (_RESULTS, _SPF)
+_KIN = b"authentication-results-"
+
+
 def is_recorded(key: bytes) -> bool:
     """Authentication-Results, Received-SPF, ARC-Authentication-Results and their renamed kin, by lower-case name."""
-    return key.endswith((_RESULTS, _SPF)) or key.startswith(b"authentication-results-")
+    return key.endswith(_ENDS) or key.startswith(_KIN)
 
 
 def read_recorded(message: Message, facts: OriginFacts, settings: Settings) -> tuple[Recorded, ...]:
@@ -54,7 +58,7 @@ def read_recorded(message: Message, facts: OriginFacts, settings: Settings) -> t
     Fields past ``limits.recorded_fields`` or too long are listed unread, with the limit's name.  ``trusted`` rests
     on options, configuration or a named profile alone; ``inferred`` on a border or a profile that was guessed.
     """
-    fields = [f for f in message.fields if is_recorded(f.key)]
+    fields = [f for f in message.fields if f.key.endswith(_ENDS) or f.key.startswith(_KIN)]
     if not fields:
         return ()
     limits = settings.limits
@@ -270,6 +274,10 @@ def same_id(text: str | None) -> str | None:
     return domain_name(text) or text.lower() or None
 
 
+_REMOVED_ENDS = (*_ENDS, b"dmarc-filter")
+_REMOVED_STARTS = (_KIN, _OURS)
+
+
 def removable_fields(
     message: Message, authserv_ids: tuple[str, ...], *, peer_is_ours: bool, limits: Limits | None = None
 ) -> tuple[int, ...]:
@@ -279,11 +287,12 @@ def removable_fields(
     spelling, DMARC-Filter, our own fields.  From a peer that is not ours besides: Authentication-Results that cannot
     be read as RFC 8601 says or are of another version, and Received-SPF that cannot be read.  Never ARC fields.
     """
+    fields = [f for f in message.fields if f.key.endswith(_REMOVED_ENDS) or f.key.startswith(_REMOVED_STARTS)]
+    if not fields:
+        return ()
     limits = limits or Limits()
     ours = frozenset(filter(None, map(same_id, authserv_ids)))
-    return tuple(
-        field.index for field in message.fields if _must_go(field, ours, peer_is_ours=peer_is_ours, limits=limits)
-    )
+    return tuple(field.index for field in fields if _must_go(field, ours, peer_is_ours=peer_is_ours, limits=limits))
 
 
 def _must_go(field: Field, ours: frozenset[str], *, peer_is_ours: bool, limits: Limits) -> bool:
