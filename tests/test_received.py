@@ -705,6 +705,15 @@ def test_where_two_addresses_compete_there_is_none(text):
     assert hop(text + DATE).from_ip is None
 
 
+def test_a_helo_argument_behind_the_address_writes_no_clause_before_by():
+    for helo in ("x) with IMAP (", 'x")(Exim 4.9)with IMAP ident=with")@', "x) via HTTP id 5 for <y@z> ("):
+        for template in AFTER:
+            plain, read = line(template), line(template, helo=helo)
+            assert read.by in (None, plain.by)
+            if read.by is not None:
+                assert (read.with_, read.via, read.id, read.for_) == (plain.with_, plain.via, plain.id, plain.for_)
+
+
 def test_of_a_path_that_does_not_end_no_part_is_the_sender():
     path = '"' + "x" * 2000 + ')(envelope-from <ceo@bank.example>) y"@evil.example'
     read = hop(f"from r ([203.0.113.5]) by mx.r.example with esmtp (Exim 4.96) (envelope-from <{path}>) id 1{DATE}")

@@ -48,15 +48,6 @@ class Client(Struct, kw_only=True):
     user: str | None = None
 
 
-def client_end(tokens: Sequence[Token], by: int) -> int:
-    """The place behind the last token before ``by`` that holds an address; ``by`` when none does."""
-    for position in range(by - 1, 1, -1):
-        token = tokens[position]
-        if token.kind in ("comment", "literal") and holds_address(token.text):
-            return position + 1
-    return by
-
-
 def read_client(tokens: Sequence[Token], program: str | None) -> Client:
     """``tokens``: what stands between ``from`` and ``by``; ``program``: who wrote the field, as far as it says."""
     client = Client()

@@ -17,7 +17,7 @@ from functools import lru_cache
 from verify.grammar.dates import parse_date
 from verify.grammar.visible import escape
 from verify.model import Hop, Tls
-from verify.reading.client import COMMENT_OCTETS, address_of, client_end, holds_address, read_client
+from verify.reading.client import COMMENT_OCTETS, address_of, holds_address, read_client
 from verify.reading.tls import read_tls
 from verify.reading.tokens import PATH, PATH_KEYS, PATH_OCTETS, Token, cut
 
@@ -160,10 +160,10 @@ class _Clauses:
             tokens = self.tokens = inner + tokens[1:]
         by = self._by_at = self._find_by()
         opened = tokens[0].word == "from"
-        end = clauses = 0
-        if opened:  # a client may put any word into its HELO: only what follows its address is the server's
-            end, clauses = (by, client_end(tokens, by)) if by >= 0 else (self._end_without_by(),) * 2
-        self._rest(clauses, by)
+        end = 0
+        if opened:  # a client may put any word into its HELO: no clause counts before by
+            end = by if by >= 0 else self._end_without_by()
+        self._rest(end, by)
         self.dialect = self._program()
         if opened:
             self._sender(tokens[1:end])
