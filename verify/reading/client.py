@@ -180,7 +180,8 @@ class _Reader:
                 return words[:at], helo_at
             if at and lower.rstrip(":") in _HELO_COMMANDS and at + 1 < len(words) and self.program not in _HELO_FIRST:
                 client.helo, client.helo_given = words[at + 1], True
-                return words[:at], at + 1 if words[0].lower() == "account" or _addresses(words[0]) else -1
+                known = self.program == "communigate" or words[0].endswith(",")
+                return words[:at], at + 1 if known else -1
         return words, -1
 
     def _reverse(self, text: str) -> None:
