@@ -287,6 +287,13 @@ def test_a_notice_of_a_mail_server_without_a_domain_is_not_accused() -> None:
     assert "notice" not in explain.summary(verdict(R.AUTHOR_MISSING))
 
 
+def test_a_domain_that_does_not_exist_is_not_asked_to_publish_a_policy() -> None:
+    made = verdict(R.NO_POLICY, anomalies=(Anomaly(AnomalyCode.NO_SUCH_AUTHOR_DOMAIN),))
+    assert f"{AUTHOR}, does not exist" in explain.summary(made)
+    assert "from a domain that exists" in str(explain.next_step(made))
+    assert "publish" not in str(explain.next_step(made))
+
+
 def test_authors_of_whom_any_may_be_shown_are_all_distrusted() -> None:
     assert "any of the authors" in str(explain.next_step(verdict(R.AUTHOR_AMBIGUOUS)))
     assert "one From field" not in str(explain.next_step(verdict(R.AUTHOR_AMBIGUOUS)))

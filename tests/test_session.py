@@ -13,7 +13,7 @@ from tests import signing
 from tests.zone import Zone
 from verify import Config, Envelope, Judge, Limits, to_header, to_json, verify_message, verify_message_async
 from verify.grammar.results import parse_results
-from verify.model import Cause, Conclusion, ConclusionReason, DkimWord
+from verify.model import AnomalyCode, Cause, Conclusion, ConclusionReason, DkimWord, Question
 from verify.render.data import schema
 
 NOW = 1_767_348_245
@@ -72,6 +72,20 @@ def test_the_sync_and_the_async_loop_give_the_same_verdict():
     assert verdict.conclusion_reason is ConclusionReason.SPF_ALIGNED
     assert verdict.elapsed_ms is not None
     assert verdict.dns.live == verdict.dns.questions > 0
+
+
+def test_an_author_domain_that_does_not_exist_is_said_not_to_and_asked_for_only_where_it_may_not():
+    def seen(world):
+        verdict, zone = judge(MAIL.replace(b"legit", b"absent"), world)
+        said = any(a.code is AnomalyCode.NO_SUCH_AUTHOR_DOMAIN for a in verdict.anomalies)
+        return verdict.conclusion_reason, said, Question("absent.example", "TXT") in zone.asked
+
+    no_policy = ConclusionReason.NO_POLICY
+    assert seen(WORLD) == (no_policy, True, True)
+    assert seen({**WORLD, "absent.example": {"A": ["192.0.2.7"]}}) == (no_policy, False, True)
+    assert seen({**WORLD, "x.absent.example": {"A": ["192.0.2.7"]}}) == (no_policy, False, True)  # an empty name
+    assert seen({**WORLD, "_dmarc.absent.example": {"TXT": ["no policy"]}}) == (no_policy, False, False)
+    assert seen({**WORLD, "absent.example": Cause.TIMEOUT})[:2] == (no_policy, False)
 
 
 def test_no_question_is_asked_twice():

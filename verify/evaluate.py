@@ -48,6 +48,7 @@ from verify.model import (
     NotKnownYet,
     Origin,
     OriginSource,
+    Outcome,
     Question,
     Reason,
     Settings,
@@ -171,6 +172,7 @@ def evaluate(
     helo = _helo(run, origin, settings)
     arc = run("arc", False, lambda ask: check_arc(message, ask, reading.judged_at, settings, reading.bodies))
     iprev = _iprev(run, origin, settings)
+    exists = None if dmarc is None else _author_exists(run, dmarc)
     other = None if dmarc is None else _other_standard(run, author, identifiers, settings)
     override = None if arc is None or dmarc is None else _trusted_sealer(run, arc, author, identifiers, dmarc, settings)
     if run.interrupted:
@@ -187,6 +189,7 @@ def evaluate(
         sealed_dmarc=override,
         arc=arc,
         iprev=iprev,
+        author_exists=exists,
     )
     return make_verdict(message, envelope, settings, reading, results, progress.used)
 
@@ -310,6 +313,19 @@ def _iprev(run: _Run, origin: Origin, settings: Settings) -> IprevResult | None:
     if ip is None:
         return IprevResult(result=None, reason=Reason.NO_CLIENT_IP)
     return run("iprev", False, lambda ask: check_iprev(ip, ask, settings.limits))
+
+
+def _author_exists(run: _Run, dmarc: DmarcResult) -> bool | None:
+    """False when the Author Domain has no policy because there is no such domain; asked where that may be so."""
+    domain = dmarc.author_domain
+    if domain is None or dmarc.result is not DmarcWord.NONE:
+        return None
+    own = next((step.outcome for step in dmarc.walk if step.name == f"_dmarc.{domain}"), None)
+    if own is not Outcome.NXDOMAIN:
+        return None
+    # TXT: what SPF asks for, too, so that it mostly is no further question
+    answer = run("author exists", False, lambda ask: ask(Question(domain, "TXT")))
+    return None if answer is None else answer.outcome is not Outcome.NXDOMAIN
 
 
 def _dmarc(author: Author, identifiers: tuple[Identifier, ...], ask: Ask, settings: Settings) -> DmarcResult:

@@ -362,6 +362,7 @@ class AnomalyCode(StrEnum):
     DUPLICATE_TAG = "duplicate-tag"
     SEVERAL_POLICY_RECORDS = "several-policy-records"
     BROKEN_POLICY = "broken-policy"
+    NO_SUCH_AUTHOR_DOMAIN = "no-such-author-domain"
     EXISTENCE_UNKNOWN = "existence-unknown"
     # signatures
     SIGNATURES_NOT_TRIED = "signatures-not-tried"

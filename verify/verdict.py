@@ -89,6 +89,7 @@ class Results(Struct, frozen=True, kw_only=True):
     """What came of the checks.
 
     ``signatures``: in header order.  ``sealed_dmarc``: DMARC with what trusted sealers report besides.
+    ``author_exists``: False when the DNS knows no such domain as the author's.
     """
 
     mail_from: SpfResult
@@ -98,6 +99,7 @@ class Results(Struct, frozen=True, kw_only=True):
     sealed_dmarc: DmarcResult | None
     arc: ArcResult
     iprev: IprevResult
+    author_exists: bool | None = None
 
 
 def make_verdict(
@@ -146,6 +148,7 @@ def make_verdict(
     anomalies = (
         *reading.anomalies,
         *results.dmarc.anomalies,
+        *([Anomaly(AnomalyCode.NO_SUCH_AUTHOR_DOMAIN)] if results.author_exists is False else []),
         *coverage_anomalies,
         *_clock_anomalies(reading, signatures, late),
         *_recorded_anomalies(recorded),

@@ -271,7 +271,16 @@ def _author_ambiguous(verdict: Verdict) -> str:
     return f"Failed: mail programs do not agree on who wrote this message: {_readings(verdict)}."
 
 
+def _does_not_exist(verdict: Verdict) -> bool:
+    return any(one.code is AnomalyCode.NO_SUCH_AUTHOR_DOMAIN for one in verdict.anomalies)
+
+
 def _no_policy(verdict: Verdict) -> str:
+    if _does_not_exist(verdict):
+        return (
+            f"Unprotected: the domain of the author, {_author(verdict)}, does not exist, so that nobody can be reached "
+            f"there, and no policy speaks for it; {_proved(verdict)}."
+        )
     return (
         f"Unprotected: {_author(verdict)} publishes no usable DMARC policy, so nobody can say whether the message is "
         f"really its own; {_proved(verdict)}."
@@ -423,6 +432,8 @@ def _next_not_aligned(verdict: Verdict) -> str:
 
 def _next_no_policy(verdict: Verdict) -> str:
     author = _author(verdict)
+    if _does_not_exist(verdict):
+        return "Do not rely on the author; honest mail comes from a domain that exists."
     return f"Judge it by other means; the owner of {author} can publish a DMARC policy at _dmarc.{author}."
 
 

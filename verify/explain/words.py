@@ -203,6 +203,7 @@ ANOMALIES: dict[AnomalyCode, str] = {
     AnomalyCode.DUPLICATE_TAG: "A DNS record holds a tag twice; the first one counts",
     AnomalyCode.SEVERAL_POLICY_RECORDS: "Several DMARC records stand at one name, so none of them counts",
     AnomalyCode.BROKEN_POLICY: "The DMARC record is not usable as written",
+    AnomalyCode.NO_SUCH_AUTHOR_DOMAIN: "The author's domain does not exist",
     AnomalyCode.EXISTENCE_UNKNOWN: "Whether the domain exists could not be found out; it was taken to exist",
     AnomalyCode.SIGNATURES_NOT_TRIED: "There are more signatures than are tried; the rest was left out",
     AnomalyCode.WEAK_KEY: "A signing key is weak",
