@@ -108,6 +108,12 @@ def test_smuggled_end_of_data_and_a_second_header_are_flagged():
     assert AnomalyCode.SECOND_HEADER_BLOCK in codes(m)
 
 
+@pytest.mark.parametrize("end", [b"\r\n.\rX", b"\r\n.\r\r\n", b"\r.\r", b"\n.\r\n", b"\n.\n"])
+def test_each_spelling_of_a_smuggled_end_of_data_is_flagged(end):
+    m = parse_message(b"From: a@x.example\r\n\r\nhi" + end + b"MAIL FROM:<b@y.example>\r\n")
+    assert AnomalyCode.SMUGGLING_SHAPE in codes(m)
+
+
 def test_an_honest_line_with_a_dot_is_no_smuggling():
     m = parse_message(b"From: a@x.example\n\nhi\n.\nbye\n")
     assert AnomalyCode.SMUGGLING_SHAPE not in codes(m)

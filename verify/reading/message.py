@@ -83,7 +83,7 @@ def parse_message(raw: bytes, source: Source | None = None, limits: Limits | Non
         anomalies.append(Anomaly(AnomalyCode.BARE_CR, "header"))
     if b"\0" in block:
         anomalies.append(Anomaly(AnomalyCode.NUL_OCTET, "header"))
-    if (bare_lf or (bare_cr and b"\r." in body)) and _SMUGGLED_END.search(body):
+    if (bare_lf or bare_cr) and _SMUGGLED_END.search(body):
         anomalies.append(Anomaly(AnomalyCode.SMUGGLING_SHAPE))
     if _FIELD_IN_BODY.match(body, 2 if body.startswith(b"\r\n") else 0):
         anomalies.append(Anomaly(AnomalyCode.SECOND_HEADER_BLOCK))
