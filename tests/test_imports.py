@@ -49,7 +49,7 @@ FRONTS = {
     "outfile": {"journal"},
     **dict.fromkeys({"milter", *_MILTER}, _MILTER),
     "batch": {"batch_run", "outfile", "progress"},
-    "batch_run": {"batch", "progress", "repeated", "run", "worker"},
+    "batch_run": {"batch", "processes", "progress", "repeated", "run", "worker"},
     "worker": {"many"},
 }
 

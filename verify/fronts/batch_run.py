@@ -27,9 +27,10 @@ from verify.store import OutputError
 
 from .batch import STDOUT, Plan, Stop, of_file
 from .console import Failure, Notes
+from .processes import Processes
 from .progress import Counts, progress, rate_of
 from .repeated import Seen, discard, fingerprint, moved
-from .run import Dask, Engine, Processes, Window
+from .run import Dask, Engine, Window
 from .sinks import open_sinks
 from .worker import Bug, Chunk, Done, Job, Judged, Result, Same, judge_chunk, lost, pack, prepare, unpack
 

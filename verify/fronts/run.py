@@ -1,20 +1,15 @@
-"""Work in chunks over any ``concurrent.futures`` executor: a window in flight, results in the order of the input.
+"""Work in chunks over whatever takes work and gives futures: a window in flight, results in the order of the input.
 
-Only ``submit`` and results are used, so that processes of this machine and the workers of a cluster are the same thing
-here.  A worker that dies takes nothing with it: its chunks are tried again, one at a time and in halves, until the
-one item that kills a worker stands alone.
+Only ``submit`` and results are used, so that processes of this machine (``processes``) and the workers of a cluster are
+the same thing here.  A worker that dies takes nothing with it: its chunks are tried again, one at a time and in halves,
+until the one item that kills a worker stands alone.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -50,49 +45,6 @@ class Engine(Protocol):
 
     def died(self, error: BaseException) -> bool:
         """Whether the error says that a worker died, and nothing of its work."""
-
-
-class Processes:
-    """Workers that are processes of this machine, forked where that is safe: they have all that is loaded."""
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        # From a process without threads (the first submit starts all workers), and where system libraries allow it.
-        self._context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
-        self._executor: Executor = self._start()
-
-    def _start(self) -> Executor:
-        return ProcessPoolExecutor(self.workers, mp_context=self._context, initializer=_begin_worker)
-
-    def submit(self, function: Callable[..., R], /, *arguments: Any) -> Future[R]:
-        return self._executor.submit(function, *arguments)
-
-    def renew(self) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        self._executor = self._start()
-
-    def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-        self._executor.shutdown(wait=True)
-
-    def died(self, error: BaseException) -> bool:
-        return isinstance(error, BrokenExecutor)
-
-
-def _begin_worker() -> None:
-    """Ctrl-C is the parent's affair; a worker whose parent is gone ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 class Dask:
