@@ -110,6 +110,14 @@ def test_what_programs_put_beside_the_mail_is_passed_over_and_other_files_are_li
     assert [(r.member, r.foreign) for r in refusals] == [("Takeout/archive_browser.html", True)]
 
 
+@pytest.mark.parametrize("name", ["desktop.ini", "__MACOSX/._a.eml", "courier.eml", "M.mbox/Attachments/1/2/b.eml"])
+def test_mail_in_an_archive_is_judged_whatever_the_name_of_its_member(tmp_path: Path, name: str) -> None:
+    for octets in (zipped([(name, MESSAGE)]), tarred([(name, MESSAGE)])):
+        found, refusals = read_octets(tmp_path, octets)
+        assert [c.raw for c in found] == [MESSAGE]
+        assert refusals == []
+
+
 def test_a_large_file_that_is_no_mail_is_not_read_to_its_end(tmp_path: Path) -> None:
     limits = Limits(message_octets=2_000_000)
     film = b"\0\0\0\x20ftypisom" + random.Random(4).randbytes(3_000_000)

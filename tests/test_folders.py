@@ -76,6 +76,38 @@ def test_a_maildir_gives_cur_and_new_of_every_folder_and_nothing_else(tmp_path: 
     assert total([str(tmp_path)])[1] == 4
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("courier-complaints/a.eml", "dovecot-talk", "Courier delivery failed.eml", "Subscriptions/1", "dovecot/b"),
+        *("desktop.ini", "subscriptions", "._a.eml", ".keep", "dovecot.index.cache", "x.msf", "__MACOSX/a.eml"),
+        *("Old.mbox/Attachments/1/2/a.eml", "cur/subscriptions"),
+    ],
+)
+def test_mail_is_judged_whatever_the_name_of_its_file_or_folder(tmp_path: Path, name: str) -> None:
+    file = write(tmp_path / name, MESSAGE % 1)
+    assert judged(*items(tmp_path)).raw == MESSAGE % 1
+    file.write_bytes(b"From a@b Thu Jan  1 00:00:00 1970\n" + MESSAGE % 2)
+    assert judged(*items(tmp_path)).raw == MESSAGE % 2
+
+
+def test_only_known_notes_are_passed_over(tmp_path: Path) -> None:
+    cache = b"\1\0\x08\0From: a@example.com\nSubject: kept by an index\n"
+    for name in ("dovecot.index.cache", "._photo.jpg", ".DS_Store", "courierimapacl", "Thumbs.db"):
+        write(tmp_path / name, cache)
+    write(tmp_path / "thumbs.db", bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 2000)
+    assert items(tmp_path) == []
+    assert total([str(tmp_path)]) == (0, 0)
+    for name in ("courier-notes", "dovecot-plan", "Subscriptions", ".mailfilter2"):
+        write(tmp_path / name, b"# a list\n")
+    assert [(Path(r.path).name, r.foreign) for r in refused(tmp_path)] == [
+        (".mailfilter2", True),
+        ("Subscriptions", True),
+        ("courier-notes", True),
+        ("dovecot-plan", True),
+    ]
+
+
 def test_an_mh_folder_gives_its_numbers_and_not_its_notes(tmp_path: Path) -> None:
     for number in range(1, 12):
         write(tmp_path / "inbox" / str(number), MESSAGE % number)

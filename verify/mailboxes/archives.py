@@ -22,7 +22,7 @@ from verify.mailboxes.folders import is_note_path
 from verify.mailboxes.items import Form, Octets, Refusal, refusal, trouble
 from verify.mailboxes.kinds import ARCHIVES, HEAD, Kind, kind_of
 from verify.mailboxes.mbox import split
-from verify.mailboxes.single import NO_MAIL, may_be_mail
+from verify.mailboxes.single import NO_MAIL, is_only_note, may_be_mail
 from verify.mailboxes.unpacking import BLOCK, Budget, Joined, Part, Reader, Spent, Trouble, Unpacked, spool
 from verify.model import Limits, Source
 
@@ -47,14 +47,24 @@ _NOTES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, t
 _PAX_RECORD = re.compile(rb"\d{1,7} ([^=\n]+)=")
 
 
-def read(file: IO[bytes], kind: Kind, path: str, limits: Limits, packed: int, member: str | None = None) -> Items:
+def read(
+    file: IO[bytes],
+    kind: Kind,
+    path: str,
+    limits: Limits,
+    packed: int,
+    member: str | None = None,
+    *,
+    note: bool = False,
+) -> Items:
     """The messages of an archive, or of any stream, in its order.
 
     ``path``, ``member``: visible text; ``packed``: octets of the archive as it lies there.  ``file`` can be sought in.
+    ``note``: by its name the stream holds a program's notes, and nothing is listed when there is no mail in it.
     """
     archive = _Archive(path, Budget(packed, limits), limits)
     try:
-        yield from archive.of_kind(kind, file, member, 0)
+        yield from archive.of_kind(kind, file, member, 0, note=note)
     except Trouble as error:
         yield refusal(path, member, str(error))
     except Spent as error:
@@ -67,19 +77,22 @@ class _Archive:
     def __init__(self, path: str, budget: Budget, limits: Limits) -> None:
         self._path, self._budget, self._limits = path, budget, limits
 
-    def of_kind(self, kind: Kind, file: IO[bytes], member: str | None, depth: int) -> Items:
+    def of_kind(self, kind: Kind, file: IO[bytes], member: str | None, depth: int, *, note: bool = False) -> Items:
         """The messages in an archive of that kind; ``OTHER``: in what its first octets will tell."""
         if kind is Kind.ZIP:
             yield from self._zip(file, member, depth)
         elif kind is Kind.TAR:
             yield from self._tar(file, member, depth)
         elif kind is Kind.OTHER:
-            yield from self._contents(file, member, depth)
+            yield from self._contents(file, member, depth, note=note)
         else:
             yield from self._contents(Unpacked(file, kind, self._budget), member, depth + 1)
 
-    def _contents(self, stream: Reader, member: str | None, depth: int) -> Items:
-        """The messages in a member, whatever it is.  Raises ``Trouble``."""
+    def _contents(self, stream: Reader, member: str | None, depth: int, *, note: bool = False) -> Items:
+        """The messages in a member, whatever it is.  Raises ``Trouble``.
+
+        ``note``: by its name it holds a program's notes, and so nothing when there is no mail in it.
+        """
         head = stream.read(HEAD)
         kind = kind_of(head)
         stream = Joined(head, stream)
@@ -93,6 +106,8 @@ class _Archive:
             yield from self._sought(kind, stream, member, depth)
         else:
             raw = stream.read(self._limits.header_octets)
+            if note and is_only_note(kind, raw, self._limits):
+                return
             if len(raw) == self._limits.header_octets and not self._may_be_mail(kind, raw):
                 yield refusal(self._path, member, NO_MAIL, foreign=True)
                 return
@@ -145,13 +160,12 @@ class _Archive:
                 if info.filename.endswith("/") and not info.file_size:  # a name may be empty
                     continue
                 name = _joined(member, info.filename, self._limits)
-                if is_note_path(info.filename):
-                    continue
+                note = is_note_path(info.filename)
                 try:
                     self._check_name(info.orig_filename)
                     self._check_zip(info)
                     with _zip_member(archive, info) as stream:
-                        yield from self._contents(_ZipMember(stream, self._budget), name, depth + 1)
+                        yield from self._contents(_ZipMember(stream, self._budget), name, depth + 1, note=note)
                 except Trouble as error:
                     yield refusal(self._path, name, str(error))
 
@@ -198,7 +212,7 @@ class _Archive:
             Part(stream, -size % _TAR_BLOCK).skip()
 
     def _tar_member(self, info: tarfile.TarInfo, name: str, part: Part, member: str | None, depth: int) -> Items:
-        if info.type == tarfile.DIRTYPE or is_note_path(name):
+        if info.type == tarfile.DIRTYPE:
             return
         shown = _joined(member, name, self._limits)
         try:
@@ -212,7 +226,7 @@ class _Archive:
             if info.size > self._limits.archive_member_octets:
                 most = self._limits.archive_member_octets
                 raise Trouble(f"is larger than {most} octets unpacked (limits.archive-member-octets)")
-            yield from self._contents(part, shown, depth + 1)
+            yield from self._contents(part, shown, depth + 1, note=is_note_path(name))
         except Trouble as error:
             yield refusal(self._path, shown, str(error))
 

@@ -1,7 +1,7 @@
 """Folders: Maildir, MH, Apple Mail's packages, and any tree of files.
 
-Every file is accounted for, but for the known files in which mail programs keep their own notes.  Nothing that is met
-is followed out of the tree: a link or a device is listed, not opened.
+Every file is accounted for, but for the known files in which mail programs keep their own notes; and those too, when
+what they hold is mail.  Nothing that is met is followed out of the tree: a link or a device is listed, not opened.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from msgspec import Struct
 from verify.mailboxes.items import Refusal, refusal, trouble, visible
 from verify.model import Limits
 
-# Kept by mail programs and desktops beside the mail; never a message.
+# Kept by mail programs and desktops beside the mail.  Anybody can give a message such a name, so that the name alone
+# decides nothing: what is in the file does.
 _NOTES = re.compile(
-    r"dovecot[.-].*|dovecot|subscriptions|courier.*|maildirfolder|maildirsize|\.uidvalidity|\.mbsyncstate.*"
-    r"|\.mh_(?:sequences|profile)|\.xmhcache|\.mew-.*|\.overview|\.mailfilter|\.sieve"
-    r"|table_of_contents|Info\.plist|mbox_data|\.DS_Store|\._.*|Thumbs\.db|desktop\.ini|.*\.msf|.*\.mab"
+    r"dovecot\.(?:(?:map\.|list\.)?index(?:\.log(?:\.2)?|\.cache)?|mailbox\.log(?:\.2)?)|dovecot\.sieve|dovecot\.svbin"
+    r"|dovecot-(?:uidlist|uidvalidity(?:\.[0-9a-f]{8})?|keywords|acl|acl-list|attributes)"
+    r"|subscriptions|maildirfolder|maildirsize|\.uidvalidity|\.mbsyncstate(?:\.(?:lock|journal|new))?"
+    r"|courierimap(?:uiddb|acl|subscribed|hieracl|keywords)|courierpop3dsizelist"
+    r"|\.mh_(?:sequences|profile)|\.xmhcache|\.mew-(?:summary|cache|mtime)|\.overview|\.mailfilter|\.sieve"
+    r"|table_of_contents|Info\.plist|mbox_data|\.DS_Store|\._.*|(?i:Thumbs\.db|desktop\.ini)|.*\.msf|.*\.mab"
     r"|\.keep|\.gitkeep",
-    re.IGNORECASE,
+    re.DOTALL,
 )
 _NOTE_FOLDERS = ("__MACOSX",)
 _MAILDIR = ("new", "cur")
@@ -31,11 +35,16 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 
 class Found(Struct, frozen=True):
-    """A file of a tree.  ``certain``: the place says that it is a message (Maildir, MH)."""
+    """A file of a tree.
+
+    ``certain``: the place says that it is a message (Maildir, MH).  ``note``: the name says that a program keeps its
+    own notes there, so that it is passed over unless it holds mail.
+    """
 
     path: str
     size: int
     certain: bool
+    note: bool
 
 
 def is_note(name: str) -> bool:
@@ -64,10 +73,9 @@ def walk(folder: str, limits: Limits, depth: int = 0) -> Iterator[Found | Refusa
         return
     maildir = all(Path(folder, name).is_dir() for name in _MAILDIR)
     in_maildir = os.path.basename(folder) in _MAILDIR and _beside(folder)  # noqa: PTH119
+    note = is_note_path("/".join([*Path(folder).parts, ""]))
     folders: list[str] = []
     for name in names:
-        if is_note(name):
-            continue
         path = os.path.join(folder, name)  # noqa: PTH118 (as the user wrote it)
         try:
             status = os.lstat(path)
@@ -75,11 +83,12 @@ def walk(folder: str, limits: Limits, depth: int = 0) -> Iterator[Found | Refusa
             yield refusal(visible(path), None, trouble(error))
             continue
         if stat.S_ISDIR(status.st_mode):
-            if name in _NOTE_FOLDERS or (maildir and name == "tmp") or _is_apple_attachment([*Path(path).parts, ""]):
+            if maildir and name == "tmp":  # what is still being written
                 continue
             folders.append(path)
         elif stat.S_ISREG(status.st_mode):
-            yield Found(path, status.st_size, in_maildir or (name.isascii() and name.isdigit()))
+            certain = in_maildir or (name.isascii() and name.isdigit())
+            yield Found(path, status.st_size, certain, note or is_note(name))
         else:
             kind = (
                 "a link, which is not followed" if stat.S_ISLNK(status.st_mode) else "no file but a device or the like"

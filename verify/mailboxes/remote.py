@@ -30,14 +30,15 @@ def read(url: str, limits: Limits) -> Iterator[Octets | Refusal]:
         yield refusal(shown, None, f"cannot be read: {type(error).__name__}")
         return
     for name in names:
-        if names == [root] or not folders.is_note_path(name):
-            path = shown if names == [root] else visible(system.unstrip_protocol(name))
-            try:
-                with system.open(name, "rb") as file:
-                    for item in archives.read(file, Kind.OTHER, path, limits, system.size(name) or 0):
-                        yield _named(item) if names == [root] else item
-            except Exception as error:  # noqa: BLE001
-                yield refusal(path, None, f"cannot be read: {type(error).__name__}")
+        named = names == [root]
+        path = shown if named else visible(system.unstrip_protocol(name))
+        note = not named and folders.is_note_path(name)
+        try:
+            with system.open(name, "rb") as file:
+                for item in archives.read(file, Kind.OTHER, path, limits, system.size(name) or 0, note=note):
+                    yield _named(item) if named else item
+        except Exception as error:  # noqa: BLE001
+            yield refusal(path, None, f"cannot be read: {type(error).__name__}")
 
 
 def _named(item: Octets | Refusal) -> Octets | Refusal:

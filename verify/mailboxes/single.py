@@ -43,6 +43,7 @@ _EMLX_COUNT = re.compile(rb"(\d{1,18})[ \t]*\r?\n")
 _PARTIAL = ".partial.emlx"  # how Apple Mail names a message whose attachments it keeps elsewhere
 _PROPERTY_LIST = re.compile(rb"\s*<\?xml ")  # what follows the message of that many octets
 _FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:")  # how nearly every message starts
+_OUTLOOK_MAIL = "__properties_version1.0".encode("utf-16-le")  # a stream that every Outlook item has
 _OF_MAIL = frozenset(
     (
         b"from sender to cc bcc subject date message-id reply-to in-reply-to references received return-path "
@@ -186,6 +187,17 @@ def may_be_mail(start: bytes, limits: Limits) -> bool:
     """The same for the first octets of a file, before what it put around the message is off."""
     start = start.removeprefix(_BYTE_ORDER_MARK)
     return _EMLX_COUNT.match(start) is not None or is_mail(start, limits)
+
+
+def is_only_note(kind: Kind, start: bytes, limits: Limits) -> bool:
+    """True when a file with the name of a program's notes holds those, and no mail.
+
+    ``start``: its first ``limits.header_octets`` octets, or all there are.  An archive or a mailbox is no note.
+    """
+    if kind is Kind.OUTLOOK_MESSAGE:  # pictures of a folder (Thumbs.db) are kept in the same kind of file
+        return len(start) < limits.header_octets and _OUTLOOK_MAIL not in start
+    # an index of a mail program holds lines of headers, between octets that no message starts with
+    return kind is Kind.OTHER and (start[:1] < b"\t" or not may_be_mail(start, limits))
 
 
 def _after_first_line(octets: bytes) -> bytes:

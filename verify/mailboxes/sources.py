@@ -18,6 +18,7 @@ from verify.mailboxes import folders
 from verify.mailboxes.items import Form, Item, Refusal, Span, refusal, trouble, visible
 from verify.mailboxes.kinds import ARCHIVES, HEAD, Kind, kind_of
 from verify.mailboxes.mbox import split
+from verify.mailboxes.single import is_only_note
 from verify.model import Limits
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::|://)")
@@ -56,7 +57,7 @@ def total(paths: Iterable[str]) -> tuple[int, int | None]:
                 continue
             continue
         for found in folders.walk(path, Limits()):
-            if isinstance(found, folders.Found):
+            if isinstance(found, folders.Found) and not found.note:
                 octets += found.size
                 messages += 1
                 known = known and found.certain
@@ -86,19 +87,21 @@ def _open(path: str, limits: Limits) -> Iterator[Item]:
                 yield found
             else:
                 form = Form.MESSAGE if found.certain else Form.FOUND
-                yield from _open_file(found.path, form, limits)
+                yield from _open_file(found.path, form, limits, note=found.note)
     elif stat.S_ISREG(status.st_mode):
         yield from _open_file(path, Form.MESSAGE, limits)
     else:
         yield refusal(visible(path), None, "is no file but a device or the like")
 
 
-def _open_file(path: str, form: Form, limits: Limits) -> Iterator[Item]:
-    """One plain file.  ``form``: what it is when it is neither a mailbox nor an archive."""
+def _open_file(path: str, form: Form, limits: Limits, *, note: bool = False) -> Iterator[Item]:
+    """One plain file.  ``form``: what it is when it is neither a mailbox nor an archive; ``note``: or nothing."""
     shown = visible(path)
     try:
         with Path(path).open("rb", buffering=0) as file:
-            kind = kind_of(file.read(HEAD))
+            kind = kind_of(head := file.read(HEAD))
+            if note and is_only_note(kind, head + file.read(limits.header_octets), limits):
+                return
             size = os.fstat(file.fileno()).st_size
             if kind is Kind.MBOX:
                 yield from _mailbox(file, path)
