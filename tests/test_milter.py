@@ -20,7 +20,7 @@ from tests.zone import Zone
 from verify import Config, Envelope, Judge, to_header
 from verify.fronts import milter_server
 from verify.fronts.milter_message import REMOVALS
-from verify.model import AtMode, Cause
+from verify.model import AtMode, Cause, Limits
 
 WORLD: dict[str, Any] = {
     "legit.example": {"TXT": ["v=spf1 ip4:192.0.2.10 -all"]},
@@ -275,6 +275,27 @@ def test_reject_has_a_code_and_a_text_and_changes_nothing_else(enforcing: Runnin
     assert reply.inserted == []
 
 
+def test_an_exception_for_recipients_needs_all_of_them_known(tmp_path: Path) -> None:
+    policy = {**ENFORCE, "except_recipients": ["@abuse.example"]}
+    with serving(tmp_path, Zone(WORLD), policy=policy, limits=Limits(header_fields=5)) as running:
+        few = tuple(b"u%d@abuse.example" % number for number in range(5))
+        with running.session() as smtp:
+            assert smtp.message(GOOD, mail_from=b"x@evil.example", rcpt=few).kind == b"c"
+            assert smtp.message(GOOD, mail_from=b"x@evil.example", rcpt=(*few, b"ceo@r.example")).kind == b"y"
+
+
+def test_a_blank_behind_the_name_of_a_field_hides_nothing(milter: Running) -> None:
+    with milter.session() as smtp:
+        smtp.connect()
+        smtp.helo()
+        smtp.begin()
+        smtp.command(b"L", b"Authentication-Results \0 mx.r.example; dmarc=pass\0")
+        smtp.headers(GOOD.partition(b"\r\n\r\n")[0] + b"\r\n")
+        smtp.end_of_headers()
+        smtp.body(b"body")
+        assert len(smtp.end().removed) == 1
+
+
 def test_quarantine_comes_with_our_field(enforcing: Running) -> None:
     with enforcing.session() as smtp:
         reply = smtp.message(FORGED + GOOD.replace(b"legit", b"quiet"))
@@ -406,7 +427,6 @@ def test_the_dns_is_asked_while_the_body_still_arrives(tmp_path: Path) -> None:
 
 def test_a_body_over_the_cap_is_not_hashed_and_the_rest_is_judged(tmp_path: Path) -> None:
     signed = signing.sign(GOOD + b"x\r\n" * 5000, "legit.example", "s", signing.rsa_key())
-    from verify import Limits
 
     with (
         serving(tmp_path, Zone(WORLD), policy=ENFORCE, limits=Limits(body_octets=10_000)) as running,

@@ -50,6 +50,7 @@ class Transaction:
         self.client = client
         self.mail_from = _path(mail.address)
         self.recipients: list[str] = []
+        self.recipients_left_out = False
         self.queue_id = printable(macros.get(b"i", b""))
         self.auth_user = printable(macros.get(b"auth_authen", b""))
         self.authenticated = bool(macros.get(b"auth_type") or self.auth_user)
@@ -82,10 +83,12 @@ class Transaction:
     def rcpt(self, event: Rcpt) -> None:
         if len(self.recipients) < self.settings.limits.header_fields:
             self.recipients.append(_path(event.address))
+        else:
+            self.recipients_left_out = True  # one that is not known may be no exception
 
     def header(self, event: Header, options: Option) -> None:
         """Take in a field.  Raises ``TooManyRemovals``."""
-        key = event.name.lower()
+        key = event.name.rstrip(b" \t").lower()  # as the one reader of header blocks has it
         space = b"" if options & Option.LEADING_SPACE else b" "
         value = space + event.value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         if self._may_go(key):

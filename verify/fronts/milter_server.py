@@ -143,7 +143,9 @@ class _Judging:
             verdict = self.task.verdict
             assert verdict is not None
             field = to_header(verdict).partition(":")[2].encode("ascii").removesuffix(b"\r\n")
-            action = decide(verdict, self._site.serving.policy, tuple(self.transaction.recipients))
+            transaction = self.transaction
+            recipients = () if transaction.recipients_left_out else tuple(transaction.recipients)
+            action = decide(verdict, self._site.serving.policy, recipients)
             self.result = Judged(verdict, field, action)
         return needed
 
