@@ -59,10 +59,11 @@ guards: $(READY) ## switch off each guard in turn and show which hostile cases t
 	$(BIN)/python -m tests.hostile.guards
 
 BENCH_CORPUS ?=
-bench: $(READY) ## measure start-up, large bodies and hostile shapes; with BENCH_CORPUS=DIR the parts of the program
+bench: $(READY) ## measure start-up, large bodies, hostile shapes and parsers; with BENCH_CORPUS=DIR the parts of the program
 	$(BIN)/python tests/bench/start_up.py
 	$(BIN)/python tests/bench/bench_dkim.py
 	$(BIN)/python tests/bench/bench_hostile.py
+	$(BIN)/python tests/bench/bench_growth_of_parsers.py
 ifneq ($(BENCH_CORPUS),)
 	$(BIN)/python tests/bench/profile_parts.py $(BENCH_CORPUS)
 endif

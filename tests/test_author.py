@@ -6,7 +6,6 @@ LEGIT is the domain that an attacker wants a reader to see, ATTACK his own.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 import pytest
@@ -564,6 +563,7 @@ def test_encoded_words_are_read_forgivingly(word: str, text: str) -> None:
         assert decode_words(word) == text
 
 
+# What must cost no more than twice for twice the text: tests/bench/bench_growth_of_parsers.py.
 SHAPES: dict[str, Callable[[int], str]] = {
     "open brackets": lambda n: "<" * n,
     "open comments": lambda n: "(" * n,
@@ -590,17 +590,10 @@ SHAPES: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_twice_the_text_takes_twice_the_time(shape: str) -> None:
-    def seconds(size: int) -> float:
-        message = parse_message(f"From: {SHAPES[shape](size)}\r\n\r\n".encode())
-        best = 9.0
-        for _ in range(3):
-            start = time.process_time()
-            read_author(message, Limits())
-            best = min(best, time.process_time() - start)
-        return best
-
-    assert seconds(40_000) <= 2 * 1.5 * seconds(20_000) + 0.02
+def test_a_long_from_is_read_to_its_end(shape: str) -> None:
+    author, _ = read(f"From: {SHAPES[shape](20_000)}")
+    named = shape in ("addresses", "mailboxes", "name of at signs", "name of brackets", "comments")
+    assert (author.domain, author.problem) == (("b.example", None) if named else (None, MISSING))
 
 
 @pytest.mark.parametrize(

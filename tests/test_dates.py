@@ -105,13 +105,16 @@ def test_reads_back_what_rfc_5322_writes(moment, offset):
     assert (found.timestamp() - moment.replace(tzinfo=UTC).timestamp()) == -60 * offset
 
 
-def test_long_texts_take_linear_time():
-    for text in (
-        "(" * 100_000,
-        "()" * 50_000,
-        "a " * 50_000,
-        "Jan " * 25_000,
-        "1-Jan-" * 20_000,
-        "(" * 99_000 + ")" * 99_000,
-    ):
-        assert parse_date(text) is None
+SHAPES = {
+    "open comments": lambda n: "(" * n,
+    "comments": lambda n: "()" * n,
+    "words": lambda n: "a " * n,
+    "months": lambda n: "Jan " * n,
+    "days": lambda n: "1-Jan-" * n,
+    "nested comments": lambda n: "(" * n + ")" * n,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_long_text_is_no_date(shape):
+    assert parse_date(SHAPES[shape](50_000)) is None

@@ -419,10 +419,8 @@ def test_the_dns_is_asked_while_the_body_still_arrives(tmp_path: Path) -> None:
         time.sleep(0.6)
         asked = len(zone.asked)
         smtp.body(b"y")
-        began = time.monotonic()
         assert b"dmarc=pass" in smtp.end().field
-        assert time.monotonic() - began < 0.05, "every answer was there"
-        assert len(zone.asked) == asked
+        assert len(zone.asked) == asked, "every answer was there"
 
 
 def test_a_body_over_the_cap_is_not_hashed_and_the_rest_is_judged(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Where a message came in: the order of evidence, with what it rests on."""
 
-import time
 from ipaddress import ip_network
 
 import pytest
@@ -18,6 +17,7 @@ from verify.model import (
     WrittenBy,
 )
 from verify.profiles import builtin_profiles
+from verify.reading import origin
 from verify.reading.message import parse_message
 from verify.reading.origin import read_origin
 from verify.reading.recorded import read_recorded
@@ -596,8 +596,9 @@ def test_lines_over_the_limit_are_left_and_said():
 
 
 @pytest.mark.parametrize("settings", [OURS, Settings(profiles=ALL)], ids=["configured", "auto"])
-def test_fifty_thousand_received_fields_take_linear_time(settings):
-    message = parse_message((received("a ([10.0.0.1])", "mx.r.example") * 50_000 + SENDER).encode())
-    start = time.perf_counter()
-    read_origin(message, Envelope(), settings)
-    assert time.perf_counter() - start < 1
+def test_of_fifty_thousand_received_fields_no_more_than_the_limit_is_read(settings, monkeypatch):
+    parse, read_fields = origin.parse_received, []
+    monkeypatch.setattr(origin, "parse_received", lambda *args: read_fields.append(args[1]) or parse(*args))
+    facts = read(received("a ([10.0.0.1])", "mx.r.example") * 50_000 + SENDER, settings)
+    assert len(facts.hops) == 200
+    assert read_fields == list(range(200))

@@ -1,4 +1,4 @@
-"""Fifteen hostile shapes: twice the input takes at most twice the CPU, with some slack.
+"""Whole messages of hostile shapes: twice the input takes at most twice the CPU, with some slack.
 
     python tests/bench/bench_hostile.py [--whole]
 
@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests import signing
-from tests.hostile.guards import forget
+from tests.bench.growth import FREE, Shape, report
 from tests.hostile.scene import (
     ATTACK,
     FROM_LEGIT,
@@ -37,13 +37,8 @@ from verify.reading.message import parse_message
 from verify.render.data import to_json
 from verify.render.header import to_header
 
-SLACK = 1.5  # times what linear would be
-MEASURABLE = 0.02  # seconds of CPU that the smaller one takes at least
 SECONDS, WHOLE = 2.0, 10_000_000  # a message under 10 MB gives its verdict within so much time
 MEMORY = 150 * 1024 * 1024  # octets besides four times the message
-FREE = Limits(
-    **{name: 10**9 for name in Limits.__struct_fields__ if name not in ("key_bits_least", "signatures")}
-)  # the limits would hide what is not linear
 
 
 def author(value: bytes) -> bytes:
@@ -73,6 +68,7 @@ SHAPES: dict[str, tuple[int, Callable[[int], bytes]]] = {
     "at signs in From": (20_000, lambda n: author(b"a@legit.example<" * n)),
     "encoded words in From": (3_000, lambda n: author(b"=?utf-8?B?YQ==?= " * n + b"<a@legit.example>")),
     "Received fields": (1_000, lambda n: b"Received: from a (b [192.0.2.1]) by c with ESMTP id 1; x\r\n" * n + mail()),
+    "quotes in Received": (10_000, lambda n: b"Received: from a (b [192.0.2.1]) " + b'"\\' * n + b"\r\n" + mail()),
     "one long Received": (10_000, lambda n: b"Received: from a " + b"(b by [192.0.2.1] " * n + b"\r\n" + mail()),
     "recorded results": (1_000, lambda n: b"Authentication-Results: x.example; " + b"dkim=pass header.d=a.example (c); " * n + b"none\r\n" + mail()),
     "nested comments in results": (50_000, lambda n: b"Authentication-Results: x.example " + b"(" * n + b")" * n + b"; none\r\n" + mail()),
@@ -111,37 +107,12 @@ def judge(raw: bytes, limits: Limits) -> Verdict:
     return verdict
 
 
-def cpu(raw: bytes, limits: Limits, times: int = 4) -> float:
-    best = float("inf")
-    for _ in range(times):
-        forget()
-        start = time.process_time()
-        judge(raw, limits)
-        best = min(best, time.process_time() - start)
-    return best
-
-
-def ratio(make: Callable[[int], bytes], size: int) -> tuple[float, float]:
-    """CPU of twice the input against the input, grown until it can be measured; and the CPU of the smaller."""
-    while (once := cpu(make(size), FREE)) < MEASURABLE and size < 50_000_000:
-        size *= 2
-    return cpu(make(2 * size), FREE) / once, once
+def judging(raw: bytes) -> Callable[[], object]:
+    return lambda: judge(raw, FREE)
 
 
 def linear() -> int:
-    missed = 0
-    for name, (size, make) in SHAPES.items():
-        for _ in range(3):  # another load on the machine disturbs; what is not linear stays so
-            found, once = ratio(make, size)
-            if found <= 2 * SLACK:
-                break
-        good = found <= 2 * SLACK
-        missed += not good
-        print(
-            f"{'ok ' if good else 'BAD'} {name}: {found:.2f} times for twice the input ({once * 1000:.0f} ms)",
-            flush=True,
-        )
-    return missed
+    return report(Shape(name, size, lambda n, make=make: judging(make(n))) for name, (size, make) in SHAPES.items())
 
 
 def whole() -> int:

@@ -10,8 +10,7 @@ import re
 from msgspec import Struct
 
 # Every alternative ends at a character that it does not hold, so that no attempt reads the same octets twice.
-TOKEN = re.compile(
-    r"""\s*+
+_TOKEN = r"""\s*+
       (?:
         (?P<word>[^\s()<>\[\];"]++)
       | (?P<literal>\[[^\[\]]*+\])
@@ -21,9 +20,11 @@ TOKEN = re.compile(
       | (?P<open>\()
       | (?P<quoted>"(?:[^"\\]|\\.)*+")
       | (?P<junk>.)
-      )""",
-    re.VERBOSE | re.DOTALL | re.ASCII,  # octets as Latin-1: only blanks of ASCII part words
-)
+      )"""
+_FLAGS = re.VERBOSE | re.DOTALL | re.ASCII  # octets as Latin-1: only blanks of ASCII part words
+TOKEN = re.compile(_TOKEN, _FLAGS)
+# Behind a quotation mark without a partner: to look for the partner of each that follows would be quadratic.
+_UNQUOTED = re.compile(_TOKEN.replace("(?P<quoted>", "(?P<quoted>(?!)"), _FLAGS)
 _PAREN = re.compile(r"[()\\]")
 # A path as Exim and the qmail family write it into a comment: quotes hold parentheses and brackets (RFC 5321 4.1.2).
 PATH = re.compile(r'<((?:[^<>"()]|"(?:[^"\\]|\\.)*+")*+)>', re.DOTALL)
@@ -47,7 +48,6 @@ def cut(text: str) -> tuple[list[Token], str]:
     """
     tokens: list[Token] = []
     position = 0
-    quotes = True
     date_from = -1
     match = TOKEN.match
     while (found := match(text, position)) is not None:
@@ -60,7 +60,7 @@ def cut(text: str) -> tuple[list[Token], str]:
             close = _comment_end(text, behind)
             end = close if close > 0 else len(text) + 1
             tokens.append(Token("comment", text[start + 1 : end - 1], start == position and bool(tokens)))
-        elif kind == "comment" or kind == "literal" or kind == "angle" or (kind == "quoted" and quotes):
+        elif kind == "comment" or kind == "literal" or kind == "angle" or kind == "quoted":
             tokens.append(Token(kind, text[start + 1 : end - 1], start == position and bool(tokens)))
         elif kind == "end":
             date_from = end
@@ -72,10 +72,8 @@ def cut(text: str) -> tuple[list[Token], str]:
                 break
             tokens.append(Token("comment", text[end : close - 1], start == position and bool(tokens)))
             end = close
-        elif kind == "quoted":
-            end = start + 1
         elif text[start] == '"':
-            quotes = False  # one quotation mark without a partner: so are all that follow
+            match = _UNQUOTED.match  # one quotation mark without a partner: so are all that follow
         position = end
     if date_from < 0:
         last = text.rfind(";")
