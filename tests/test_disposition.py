@@ -131,7 +131,7 @@ def test_a_limit_is_handled_as_failed(word: PolicyWord | None, test_mode: bool |
     ("cause", "enforce", "kind"),
     [
         (Cause.BUDGET, CAUTIOUS, ActionKind.DEFER),
-        (Cause.TIMEOUT, CAUTIOUS, ActionKind.ADD),
+        (Cause.TIMEOUT, replace(CAUTIOUS, on_dns=ActionKind.ADD), ActionKind.ADD),
         (Cause.TIMEOUT, ENFORCE, ActionKind.DEFER),
         (Cause.SERVFAIL, ENFORCE, ActionKind.DEFER),
     ],
@@ -236,3 +236,16 @@ def test_a_policy_that_cannot_be_is_refused_by_the_name_of_its_key(text: str, ke
 def test_unknown_keys_of_a_policy_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"policy\.on-fail"):
         parse('[policy]\non-fail = "reject"\n')
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind"),
+    [
+        (Policy(), ActionKind.ADD),
+        (Policy(on_reject=ActionKind.REJECT), ActionKind.DEFER),
+        (Policy(on_quarantine=ActionKind.QUARANTINE), ActionKind.DEFER),
+        (Policy(on_reject=ActionKind.REJECT, on_dns=ActionKind.ADD), ActionKind.ADD),
+    ],
+)
+def test_dns_trouble_is_deferred_once_anything_is_enforced_unless_the_operator_says_otherwise(policy, kind):
+    assert policy.dns_trouble is kind

@@ -69,7 +69,7 @@ def test_after_two_time_outs_a_domain_and_all_below_it_are_left_alone(ask: Any) 
     network = Network("dead.example")
     resolver = held(network)
     ask(resolver, "_dmarc.dead.example")
-    ask(resolver, "s._domainkey.dead.example")
+    ask(resolver, "dead.example")
     assert len(network.asked) == 2
     for name in ("dead.example", "x.dead.example", "_dmarc.a.b.dead.example"):
         (answer,) = ask(resolver, name)
@@ -97,9 +97,25 @@ def test_an_answer_between_two_time_outs_speaks_for_the_domain(ask: Any) -> None
     for _ in range(5):
         ask(resolver, "_dmarc.a.example")
         network.dead.clear()
-        ask(resolver, "s._domainkey.a.example")
+        ask(resolver, "a.example")
         network.dead.add("a.example")
     assert len(network.asked) == 10
+
+
+def test_a_dead_name_below_a_domain_says_nothing_of_the_domain(ask: Any) -> None:
+    network = Network("dead._domainkey.a.example", "gone.a.example")
+    resolver = held(network)
+    for name in (
+        "a.dead._domainkey.a.example",
+        "b.dead._domainkey.a.example",
+        "gone.a.example",
+        "_dmarc.gone.a.example",
+    ):
+        ask(resolver, name)
+    assert resolver.is_held("c.dead._domainkey.a.example")
+    assert resolver.is_held("gone.a.example")
+    for name in ("a.example", "_dmarc.a.example", "s._domainkey.a.example", "mail.a.example"):
+        assert not resolver.is_held(name)
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.TIMEOUT])

@@ -20,6 +20,7 @@ from tests.zone import Zone
 from verify import Config, Envelope, Judge, to_header
 from verify.fronts import milter_server
 from verify.fronts.milter_message import REMOVALS
+from verify.fronts.milter_server import Server
 from verify.model import AtMode, Cause, Limits
 
 WORLD: dict[str, Any] = {
@@ -282,6 +283,29 @@ def test_an_exception_for_recipients_needs_all_of_them_known(tmp_path: Path) -> 
         with running.session() as smtp:
             assert smtp.message(GOOD, mail_from=b"x@evil.example", rcpt=few).kind == b"c"
             assert smtp.message(GOOD, mail_from=b"x@evil.example", rcpt=(*few, b"ceo@r.example")).kind == b"y"
+
+
+def test_a_subject_that_no_field_can_hold_is_marked_all_the_same(tmp_path: Path) -> None:
+    policy = {**ENFORCE, "subject_tag": "[unproven]"}
+    with serving(tmp_path, Zone(WORLD), policy=policy) as running, running.session() as smtp:
+        raw = b"Subject: x\ry\r\n" + GOOD.replace(b"legit", b"quiet")
+        reply = smtp.message(raw, mail_from=b"x@evil.example")
+    assert reply.quarantined
+    assert b"dmarc=fail" in reply.field
+
+
+def test_what_takes_us_too_long_is_deferred_where_something_is_enforced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(Server, "judge", never)
+    for policy, kind in ((ENFORCE, b"t"), ({}, b"c")):
+        folder = tmp_path / kind.decode()
+        folder.mkdir()
+        with serving(folder, Zone(WORLD), policy=policy) as running, running.session() as smtp:
+            assert smtp.message(GOOD).kind == kind
 
 
 def test_a_blank_behind_the_name_of_a_field_hides_nothing(milter: Running) -> None:

@@ -68,7 +68,7 @@ class PolicyOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     on_quarantine: str = "add"  # mail that fails DMARC under the policy quarantine
     on_reject: str = "add"  # mail that fails DMARC under the policy reject
-    on_dns: str = "add"  # mail over which the DNS gave no answer
+    on_dns: str | None = None  # mail over which the DNS gave no answer; not set: defer where anything is enforced
     mailing_lists: Texts = ()  # domains that send for mailing lists
     except_domains: Texts = ()  # Author Domains, with what is below them
     except_networks: Texts = ()  # client addresses

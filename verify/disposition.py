@@ -59,7 +59,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     on_quarantine: ActionKind = ActionKind.ADD
     on_reject: ActionKind = ActionKind.ADD
-    on_dns: ActionKind = ActionKind.ADD
+    on_dns: ActionKind | None = None  # None: defer where anything else is enforced
     mailing_lists: tuple[str, ...] = ()  # domains that send for lists: MAIL FROM with an SPF pass, or a signature
     except_domains: tuple[str, ...] = ()
     except_networks: tuple[Network, ...] = ()
@@ -70,7 +70,15 @@ class Policy(Struct, frozen=True, kw_only=True):
     @property
     def enforces(self) -> bool:
         """Anything but adding our field is done to some mail."""
-        return any(kind is not ActionKind.ADD for kind in (self.on_quarantine, self.on_reject, self.on_dns))
+        return any(kind is not ActionKind.ADD for kind in (self.on_quarantine, self.on_reject, self.dns_trouble))
+
+    @property
+    def dns_trouble(self) -> ActionKind:
+        """What is done where the DNS gave no answer; a dead name that a forger picked must not open the door."""
+        if self.on_dns is not None:
+            return self.on_dns
+        enforced = {self.on_quarantine, self.on_reject} != {ActionKind.ADD}
+        return ActionKind.DEFER if enforced else ActionKind.ADD
 
 
 class Action(Struct, frozen=True, kw_only=True):
@@ -124,7 +132,7 @@ def _wanted(verdict: Verdict, policy: Policy) -> tuple[ActionKind, ActionReason]
     if reason is ConclusionReason.DNS:
         if any(error.cause is Cause.BUDGET for error in verdict.dns.errors):
             return ActionKind.DEFER, ActionReason.DNS_BUDGET
-        return policy.on_dns, ActionReason.DNS_TROUBLE
+        return policy.dns_trouble, ActionReason.DNS_TROUBLE
     if verdict.conclusion is not Conclusion.FAILED:
         return ActionKind.ADD, ActionReason.NOT_FAILED
     applied = verdict.dmarc.applied_policy or PolicyWord.NONE

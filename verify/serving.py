@@ -96,7 +96,7 @@ def policy(options: PolicyOptions) -> Policy:
     return Policy(
         on_quarantine=_word("policy.on-quarantine", ActionKind, options.on_quarantine),
         on_reject=_word("policy.on-reject", ActionKind, options.on_reject),
-        on_dns=_word("policy.on-dns", ActionKind, options.on_dns),
+        on_dns=None if options.on_dns is None else _word("policy.on-dns", ActionKind, options.on_dns),
         mailing_lists=_domains("policy.mailing-lists", options.mailing_lists),
         except_domains=_domains("policy.except-domains", options.except_domains),
         except_networks=tuple(

@@ -34,10 +34,10 @@ from verify.model import (
 
 _CRLF = re.compile(rb"(?<!\r)\r*+\n")
 
-TRIAL_OCTETS = 2 * 1024 * 1024  # octets of a body that trials are made on, ours
+TRIAL_OCTETS = 1024 * 1024  # octets of a body that trials are made on, ours
 SIGNATURES = 3  # signatures of one message that are diagnosed, those of the author first, ours
-TRIALS = 400  # header trials for one signature, ours
-HEADER_OCTETS = 128 * 1024  # octets of covered fields that header trials are made on, ours
+TRIALS = 200  # header trials for one signature, ours
+HEADER_OCTETS = 32 * 1024  # octets of covered fields that header trials are made on, ours
 FOOTER_LINES = 60  # lines at the end that are tried as a footer, ours
 FOOTER_OCTETS = 32 * 1024  # octets of them, ours
 

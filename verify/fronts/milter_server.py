@@ -7,6 +7,7 @@ longer than its time; a connection that breaks the protocol is closed, which lea
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -412,7 +413,9 @@ class _Connection:
             raise
         except Exception as failure:  # noqa: BLE001 - mail goes on, whatever is wrong with us
             self._server.told(failure, "judging", transaction.queue_id)
-        if self._site.serving.on_error is OnError.TEMPFAIL:
+            # Work that was made to take too long must not end in delivery where something is enforced.
+            overdue = isinstance(failure, TimeoutError) and self._site.serving.policy.enforces
+        if overdue or self._site.serving.on_error is OnError.TEMPFAIL:
             return [TEMPFAIL], "defer", "error", None
         return [*removals, CONTINUE], "add", "error", None
 
@@ -474,10 +477,14 @@ class _Connection:
             tag = policy.subject_tag.encode("ascii")
             for at, value in enumerate(transaction.subjects, 1):
                 if tag not in value:
-                    frames.append(conversation.change_header(b"Subject", at, tag + b" " + value.lstrip(b" ")))
+                    shown = _STRAY.sub(b" ", value.replace(b"\r\n", b"\n")).lstrip(b" ")
+                    frames.append(conversation.change_header(b"Subject", at, tag + b" " + shown))
             if not transaction.subjects:
                 frames.append(conversation.insert_header(b"Subject", tag))
         return frames
+
+
+_STRAY = re.compile(rb"\r|\0|\n(?![ \t])")  # what no field can be written with
 
 
 def _words(action: Action) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """A hold on dead zones, so that one of them cannot take all the room there is for questions.
 
-Where the name servers of a domain let two questions in a row time out, its names, and those below it, are answered
-with that for a while; and at no time may one neighbourhood of names have more than a part of the questions in flight.
+Where two questions in a row about names of one place time out, those below it are answered with that for a while; and
+at no time may one neighbourhood of names have more than a part of the questions in flight.
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ def _keep(table: dict[str, float], domain: str, value: float) -> None:
 
 
 def _domain(name: str) -> str:
-    """The domain that a name belongs to: what follows its last label with an underscore (RFC 8552)."""
+    """What a time-out of ``name`` speaks for: the name; with a label that has an underscore, what is above its first.
+
+    No more than that: a dead delegation somewhere below a domain, which anybody may name, says nothing of the domain.
+    """
     labels = name.split(".")
-    last = max((at for at, label in enumerate(labels) if label.startswith("_")), default=-1)
-    return ".".join(labels[last + 1 :])
+    return ".".join(labels[1:]) if any(label.startswith("_") for label in labels) else name
