@@ -14,8 +14,9 @@ from tests.mailboxes_maker import FROM_LINE, VARIANTS, mbox, without_length
 from verify.mailboxes.candidates import candidates
 from verify.mailboxes.items import Candidate, Form, Refusal, Span
 from verify.mailboxes.mbox import Slice, split
+from verify.mailboxes.single import unwrap
 from verify.mailboxes.sources import open_sources
-from verify.model import Fidelity, FidelityNote, Limits
+from verify.model import Fidelity, FidelityNote, Limits, Source
 from verify.reading.message import parse_message
 
 LINE = FROM_LINE % 0 + b"\n"
@@ -70,6 +71,14 @@ def test_two_messages_are_split_at_the_line_after_the_empty_one() -> None:
         b'From "a b"@c Thu, 1 Jan 1970 00:00:00 +0000',
         b"From a@b 1970-01-01 00:00:00",
         b"From  Thu Jan  1 00:00:00 1970",
+        b"From a@b Thu Jan  1 00:00:00 UTC+1 1970",
+        b"From a@b Thu Jan  1 00:00:00 GMT+01:00 1970",
+        b"From a@b Thu Jan  1 00:00:00 +01:00 1970",
+        b"From a@b Thu 1 Jan 70 00:00",
+        b"From " + b"a" * 900 + b"@b Thu Jan  1 00:00:00 1970",
+        b"From ",  # older Thunderbird
+        b"From -",
+        b"From - ",
     ],
 )
 def test_the_ways_in_which_programs_write_the_separator(line: bytes) -> None:
@@ -89,6 +98,10 @@ def test_the_ways_in_which_programs_write_the_separator(line: bytes) -> None:
         b"\n" + LINE + b"no header after it\n",
         b"\n>" + LINE + b"Note: x\n",
         b"\n " + LINE + b"Note: x\n",
+        b"\nFrom \nno header after it\n",
+        b"no empty line before\nFrom \nNote: x\n",
+        b"\nFrom - one thing to another\nNote: x\n",
+        b"\nFrom:\nNote: x\n",
         b"\nFrom " + b"x" * 2000 + b" Thu Jan  1 00:00:00 1970\nNote: x\n",
     ],
 )
@@ -97,6 +110,38 @@ def test_a_line_of_a_body_that_only_begins_with_from_separates_nothing(body: byt
     expected = [LINE + b"From: a@example.com\n\n" + body + b"\n", LINE + TWO]
     assert pieces(mailbox) == expected
     assert pieces(mailbox.replace(b"\n", b"\r\n")) == [part.replace(b"\n", b"\r\n") for part in expected]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        LINE + b": no name\nFrom: x@y.example\n\n",
+        LINE + b"\tfolded: y\nFrom: x@y.example\n\n",
+        LINE + b"\nonly a body\n",
+        LINE + b"X" * 1200 + b": y\nFrom: x@y.example\n\n",
+        b"From " + b"a" * 2000 + b"@b Thu Jan  1 00:00:00 1970\nFrom: x@y.example\n\n",
+        b"From a@b on Thursday\nReceived: by y\nFrom: x@y.example\n\n",
+        b"From \n\nonly a body\n",
+    ],
+)
+def test_a_line_that_looks_like_a_separator_and_is_not_taken_is_told(tmp_path: Path, inside: bytes) -> None:
+    for mailbox in (LINE + ONE + b"\n" + inside, (LINE + ONE + b"\n" + inside).replace(b"\n", b"\r\n")):
+        ((candidate,),) = readings(tmp_path, mailbox)
+        assert FidelityNote.SEPARATOR_LIKE_LINE in candidate.source.fidelity_notes
+        _, source = unwrap(mailbox, Source(), "x", Limits())
+        assert FidelityNote.SEPARATOR_LIKE_LINE in source.fidelity_notes
+
+
+def test_a_joint_without_an_empty_line_or_with_other_line_ends_is_told(tmp_path: Path) -> None:
+    for mailbox in (LINE + ONE + LINE + TWO, (LINE + ONE).replace(b"\n", b"\r") + b"\n" + LINE + TWO):
+        ((candidate, *_),) = readings(tmp_path, mailbox)
+        assert FidelityNote.SEPARATOR_LIKE_LINE in candidate.source.fidelity_notes
+
+
+def test_a_body_that_only_speaks_of_from_is_not_marked(tmp_path: Path) -> None:
+    body = b"\nFrom here on\nNote: it goes on\n\n>" + LINE + b"\nFrom a to b on Jan 1 1970\n\nFrom:\nDate: x\n"
+    ((candidate, *_),) = readings(tmp_path, LINE + ONE + body)
+    assert FidelityNote.SEPARATOR_LIKE_LINE not in candidate.source.fidelity_notes
 
 
 def test_a_mailbox_is_mapped_and_not_read(tmp_path: Path) -> None:
@@ -148,6 +193,16 @@ def test_a_sender_cannot_hide_the_messages_behind_his_own_by_counting_over_them(
     assert len(pieces(before + LINE + evil % len(hidden[:-1]) + b"\n" + victim)) == 8
     both = LINE + evil % (len(b"x\n\n" + counted(b"y\n")) - 1) + b"\n" + counted(b"y\n") + counted(b"z\n")
     assert len(pieces(both)) == 3
+
+
+def test_after_messages_without_a_count_one_that_has_one_is_not_believed(tmp_path: Path) -> None:
+    victim = LINE + TWO + b"\n"
+    evil = LINE + b"From: evil@example.com\nContent-Length: %d\n\nx\n\n" % len(b"x\n\n" + victim[:-1])
+    assert len(pieces(evil + victim + counted(b"z\n"))) == 2  # nothing else is known of this file
+    assert len(pieces((LINE + ONE + b"\n") * 4 + evil + victim + counted(b"z\n"))) == 7
+    first, _ = readings(tmp_path, evil + victim + counted(b"z\n"))
+    told = {FidelityNote.CONTENT_LENGTH_USED, FidelityNote.SEPARATOR_LIKE_LINE}
+    assert told <= set(first[0].source.fidelity_notes)
 
 
 def test_two_counts_are_no_count() -> None:

@@ -288,6 +288,7 @@ class FidelityNote(StrEnum):
     MBOX_QUOTING_AMBIGUOUS = "mbox-quoting-ambiguous"
     TRAILING_BLANK_LINE_REMOVED = "trailing-blank-line-removed"
     CONTENT_LENGTH_USED = "content-length-used"
+    SEPARATOR_LIKE_LINE = "separator-like-line"
     TRUNCATED = "truncated"
     NO_ORIGINAL_BYTES = "no-original-bytes"
     NO_TRANSPORT_HEADERS = "no-transport-headers"

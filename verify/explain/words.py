@@ -292,6 +292,7 @@ FIDELITY_NOTES: dict[FidelityNote, str] = {
     FidelityNote.MBOX_QUOTING_AMBIGUOUS: 'it cannot be told whether ">From " lines were quoted by the mailbox',
     FidelityNote.TRAILING_BLANK_LINE_REMOVED: "the blank line that the mailbox adds at the end was removed",
     FidelityNote.CONTENT_LENGTH_USED: "the end was found by Content-Length",
+    FidelityNote.SEPARATOR_LIKE_LINE: "a line inside looks like the start of another message and was not taken for one",
     FidelityNote.TRUNCATED: "the message is cut off",
     FidelityNote.NO_ORIGINAL_BYTES: "the format does not keep the original bytes",
     FidelityNote.NO_TRANSPORT_HEADERS: "the format holds no header as it was sent",

@@ -1,8 +1,9 @@
 """Mailboxes in one file: mboxo, mboxrd, mboxcl and mboxcl2, with LF, CRLF or CR line ends (RFC 4155).
 
-A message starts at a *separator*: a line ``From `` with a date at its end, after an empty line and before a line that
-starts a header.  A line of a body that only begins with ``From`` is none.  Where the writer counted the body
-(Content-Length) and the counts of the file hold, the count goes over what looks like a separator inside.
+A message starts at a *separator*: a line ``From `` with a date at its end or nothing behind it, after an empty line and
+before a line that starts a header.  A line of a body that only begins with ``From`` is none.  Where the writer counted
+the body (Content-Length) and the counts of the file hold, the count goes over what looks like a separator inside.
+Nothing is joined silently: a message with a line inside that looks like a separator and was not taken for one says so.
 """
 
 from __future__ import annotations
@@ -19,23 +20,35 @@ from verify.model import Fidelity, FidelityNote, Source, replace
 Buffer: TypeAlias = "bytes | mmap"
 
 _LINE_OCTETS = 1000  # a longer line separates nothing
+_DATE_OCTETS = 200  # at the end of a line, where a date is looked for
 _HEADER_OCTETS = 1024 * 1024  # the header that is searched for Content-Length
 _DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _TIME = rb"\d{1,2}:\d\d(?::\d\d)?"
-_ZONE = rb"(?:[A-Z]{1,5}|[+-]\d{4})"
+_ZONE = rb"(?:[A-Z]{1,5}(?:[+-]\d{1,2}(?::?\d\d)?)?|[+-]\d\d:?\d\d)"
 _DATE = re.compile(
     rb"[ \t](?:"
     # Thu Jan  1 00:00:00 1970, a zone before or after the year
     + _DAY + rb",? +" + _MONTH + rb" +\d{1,2},? +" + _TIME + rb"(?: " + _ZONE + rb"){0,2} (?:\d{4}|\d\d)(?: "
     + _ZONE + rb")?"
     # Thu, 1 Jan 1970 00:00:00 +0000
-    + rb"|" + _DAY + rb",? +\d{1,2} " + _MONTH + rb" \d{4} " + _TIME + rb"(?: " + _ZONE + rb")?(?: \([A-Z]{1,5}\))?"
+    + rb"|" + _DAY + rb",? +\d{1,2} " + _MONTH + rb" (?:\d{4}|\d\d) " + _TIME + rb"(?: " + _ZONE + rb")?"
+    + rb"(?: \([A-Z]{1,5}\))?"
     # 1970-01-01 00:00:00
     + rb"|\d{4}-\d\d-\d\d[T ]" + _TIME + rb"(?:Z| ?[+-]\d\d:?\d\d)?"
     + rb")(?: remote from [!-~]+)?[ \t]*\Z"
 )  # fmt: skip
-_HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]*:|>From ")
+_HEADER_LINE = re.compile(rb"[!-9;-~]{1,998}[ \t]{0,998}:|>From ")
+_BARE = (b"", b"-")  # all that some versions of Thunderbird and its kin write behind "From "
+_FROM_INSIDE = re.compile(rb"[\r\n]From ")
+_LINE_END = re.compile(rb"\r\n|\r|\n|\Z")
+_EMPTY_BEFORE = (b"\n\n", b"\n\r\n", b"\r\r")
+# The fields that programs put on top of a message: a line "From " right before one is hardly text.
+_TOP_FIELD = re.compile(
+    rb"(?:return-path|received|delivered-to|x-[a-z-]{1,80}|message-id|date|from|sender|mime-version|dkim-signature"
+    rb"|arc-seal|authentication-results|envelope-to|status)[ \t]{0,998}:",
+    re.IGNORECASE,
+)
 _FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _HEADER_END = re.compile(rb"\n\r?\n")
 _CONTENT_LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r?\n", re.IGNORECASE)
@@ -71,7 +84,7 @@ def split(data: Buffer) -> Iterator[Slice]:
                 bad += 1
             elif counted <= end:
                 good += 1
-            elif _counts(data, counted, first=end if good == 0 else None):
+            elif good >= 4 * bad and _counts(data, counted, first=end if good == 0 else None):
                 good += 1
                 end, by_length = counted, True
             else:
@@ -106,8 +119,32 @@ def _is_separator(data: Buffer, at: int, line_end: bytes) -> bool:
     end = data.find(line_end, at, at + _LINE_OCTETS)
     if end < 0:
         return False
-    line = data[at + 5 : end]
-    return _DATE.search(b" " + line.rstrip(b"\r")) is not None and _HEADER_LINE.match(data, end + 1) is not None
+    line = data[at + 5 : end].rstrip(b"\r")
+    says_so = line.strip(b" \t") in _BARE or _ends_with_date(line)
+    return says_so and _HEADER_LINE.match(data, end + 1) is not None
+
+
+def _ends_with_date(line: bytes) -> bool:
+    return _DATE.search(b" " + line[-_DATE_OCTETS:]) is not None
+
+
+def has_line_like_separator(octets: bytes) -> bool:
+    """True when a line after the first looks like a separator: by its date, or by an empty line and a header around it.
+
+    ``octets``: a message of a mailbox with its own separator on top, in which no other line was taken for one.
+    """
+    if b"\nFrom " not in octets and b"\rFrom " not in octets:
+        return False
+    for found in _FROM_INSIDE.finditer(octets):
+        end = _LINE_END.search(octets, found.end())
+        line = octets[found.end() : end.start() if end else None]
+        if _ends_with_date(line):
+            return True
+        if octets[max(found.start() - 2, 0) : found.start() + 1].endswith(_EMPTY_BEFORE) and (
+            line.strip(b" \t") in _BARE or (end and _TOP_FIELD.match(octets, end.end()))
+        ):
+            return True
+    return False
 
 
 def _end_by_length(data: Buffer, start: int) -> int | None:
@@ -159,6 +196,8 @@ def undo(octets: bytes, source: Source, *, by_length: bool) -> tuple[tuple[bytes
         notes.append(FidelityNote.TRAILING_BLANK_LINE_REMOVED)
     if by_length:
         notes.append(FidelityNote.CONTENT_LENGTH_USED)
+    if has_line_like_separator(octets):
+        notes.append(FidelityNote.SEPARATOR_LIKE_LINE)
     if b">From " not in text or not _QUOTED.search(text):
         return ((text, replace(source, fidelity=fidelity, fidelity_notes=tuple(notes))),)
 

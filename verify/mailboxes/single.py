@@ -18,7 +18,7 @@ from verify.grammar.visible import one_line
 from verify.mailboxes import outlook
 from verify.mailboxes.items import visible
 from verify.mailboxes.kinds import ARCHIVES, HEAD, Kind, has_mailbox_line, kind_of
-from verify.mailboxes.mbox import split
+from verify.mailboxes.mbox import has_line_like_separator, split
 from verify.model import Fidelity, FidelityNote, Limits, Source, replace
 from verify.reading.message import holds_message, parse_message
 
@@ -131,6 +131,8 @@ def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[b
     if has_mailbox_line(octets):
         if next(islice(split(octets), 1, None), None) is not None:
             raise NoMessage(shown, f"is a mailbox of several messages; {_BATCH}")
+        if has_line_like_separator(octets):
+            notes.append(FidelityNote.SEPARATOR_LIKE_LINE)
         octets = _after_first_line(octets)
         notes.append(FidelityNote.FROM_LINE_REMOVED)
 
