@@ -310,3 +310,13 @@ def test_a_broken_pipe_is_tried_again_and_is_no_bug() -> None:
         process.stdin.close()
         assert b"internal error" not in process.stderr.read()
         assert process.wait(20) == 75
+
+
+@pytest.mark.parametrize(("closed", "status"), [(">&-", 75), ("2>&-", 0)])
+def test_a_stream_that_the_caller_closed_gives_no_other_status(tmp_path: Path, closed: str, status: int) -> None:
+    mail = tmp_path / "m.eml"
+    mail.write_bytes(b"From: a@legit.example\r\n\r\nbody\r\n")
+    command = f"{sys.executable} -m verify filter --dns none < {mail} {closed}"
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == status
+    assert b"Traceback" not in done.stderr

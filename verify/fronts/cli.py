@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from .console import ClosedPipe, Status, attempt, discard_output, error, told
+from .console import ClosedPipe, Status, attempt, discard_output, error, stand_in, told
 from .options import Command, version_option
 
 # name: module below verify.fronts that holds the command under that name
@@ -113,7 +113,8 @@ def run(args: Sequence[str] | None = None) -> Status:
     verbose = "-v" in args or "--verbose" in args
     try:
         status = attempt(lambda: _invoke(args), verbose=verbose)
-        sys.stdout.flush()
+        if status is not Status.TRY_AGAIN:  # the filter has said already that it could not write
+            sys.stdout.flush()
     except click.exceptions.Exit as end:
         status = Status(end.exit_code)
     except (Interrupted, KeyboardInterrupt):
@@ -134,6 +135,7 @@ def _invoke(args: Sequence[str]) -> Status:
 
 def main() -> None:
     """The console command."""
+    stand_in()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -121,6 +121,21 @@ def _bug(failure: Exception, verbose: bool) -> Status:
     return Status.BUG
 
 
+def stand_in() -> None:
+    """Give a standard stream that the caller closed a stand-in, since Python has None for it.
+
+    A closed standard output is a pipe that nobody reads; standard error is only talk.
+    """
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+    if sys.stdout is None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        sys.stdout = os.fdopen(writer, "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
 def discard_output() -> None:
     """Let what is still buffered for a closed standard output or error go, so that the interpreter ends quietly."""
     for stream in (sys.stdout, sys.stderr):
