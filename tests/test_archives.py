@@ -144,6 +144,34 @@ def test_several_streams_one_after_the_other_are_one(tmp_path: Path) -> None:
         assert (len(found), refusals) == (2, [])
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("padding", [4, 8, 512, 70_000])
+def test_padding_between_streams_hides_nothing(tmp_path: Path, pack: Squeeze, padding: int) -> None:
+    mailbox = mbox([MESSAGE, OTHER])
+    packed = pack(mailbox[:20]) + b"\0" * padding + pack(mailbox[20:]) + b"\0" * padding
+    found, refusals = read_octets(tmp_path, packed)
+    assert (len(found), refusals) == (2, [])
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("content", [MESSAGE, mbox([MESSAGE]), tarred([("a.eml", MESSAGE)]), zipped([("a", MESSAGE)])])
+def test_what_follows_a_compressed_stream_is_listed(tmp_path: Path, pack: Squeeze, content: bytes) -> None:
+    found, refusals = read_octets(tmp_path, pack(content) + b"\0" * 8 + OTHER)
+    assert len(found) == 1
+    assert problems(refusals) == {None: "octets after its end are not read"}
+    found, refusals = read_octets(tmp_path, zipped([("in", pack(content) + OTHER)]))
+    assert (len(found), problems(refusals)) == (1, {"in": "octets after its end are not read"})
+
+
+def test_what_follows_the_end_of_a_tar_is_listed(tmp_path: Path) -> None:
+    one, two = tarred([("a.eml", MESSAGE)]), tarred([("b.eml", OTHER)])
+    for octets in (one + two, gzip.compress(one + two), one + b"\0" * 200_000 + OTHER):
+        found, refusals = read_octets(tmp_path, octets)
+        assert [c.raw for c in found] == [MESSAGE]
+        assert problems(refusals) == {None: "octets after its end are not read"}
+    assert read_octets(tmp_path, one + b"\0" * 200_000)[1] == []
+
+
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
 def test_long_and_eight_bit_names_in_every_form_of_tar(tmp_path: Path, form: int) -> None:
     name = "ä/" + "/".join(["d" * 40] * (3 if form == tarfile.USTAR_FORMAT else 9)) + "/a.eml"

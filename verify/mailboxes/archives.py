@@ -38,6 +38,8 @@ _ZIP_TROUBLE: tuple[type[Exception], ...] = (
 
 _ZIP_END_OCTETS = 128 * 1024  # more than the end record with its comment, which is read without a size
 
+_LEFT_OVER = "octets after its end are not read"
+
 _TAR_BLOCK = 512
 _TAR_NOTE_OCTETS = 1024 * 1024  # of one extended header
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
@@ -86,7 +88,13 @@ class _Archive:
         elif kind is Kind.OTHER:
             yield from self._contents(file, member, depth, note=note)
         else:
-            yield from self._contents(Unpacked(file, kind, self._budget), member, depth + 1)
+            yield from self._unpacked(kind, file, member, depth)
+
+    def _unpacked(self, kind: Kind, stream: Reader, member: str | None, depth: int) -> Items:
+        unpacked = Unpacked(stream, kind, self._budget)
+        yield from self._contents(unpacked, member, depth + 1)
+        if unpacked.left_over:
+            yield refusal(self._path, member, _LEFT_OVER)
 
     def _contents(self, stream: Reader, member: str | None, depth: int, *, note: bool = False) -> Items:
         """The messages in a member, whatever it is.  Raises ``Trouble``.
@@ -101,7 +109,7 @@ class _Archive:
         if kind is Kind.TAR:
             yield from self._tar(stream, member, depth)
         elif kind in ARCHIVES and kind is not Kind.ZIP:
-            yield from self._contents(Unpacked(stream, kind, self._budget), member, depth + 1)
+            yield from self._unpacked(kind, stream, member, depth)
         elif kind in (Kind.ZIP, Kind.MBOX, Kind.OUTLOOK_STORE):
             yield from self._sought(kind, stream, member, depth)
         else:
@@ -210,6 +218,10 @@ class _Archive:
                 notes = {}
             part.skip()
             Part(stream, -size % _TAR_BLOCK).skip()
+        while block := stream.read(BLOCK):
+            if block.strip(b"\0"):
+                yield refusal(self._path, member, _LEFT_OVER)
+                break
 
     def _tar_member(self, info: tarfile.TarInfo, name: str, part: Part, member: str | None, depth: int) -> Items:
         if info.type == tarfile.DIRTYPE:

@@ -20,6 +20,7 @@ Spooled: TypeAlias = IO[bytes]
 
 BLOCK = 64 * 1024
 _MAGIC = {Kind.GZIP: b"\x1f\x8b", Kind.BZIP2: b"BZh", Kind.XZ: b"\xfd7zXZ\0"}
+_PADDING = b"\0\r\n\t "  # what may stand between streams and behind the last one: xz asks for NULs, others write them
 _CUT = "is cut off"
 
 
@@ -118,10 +119,14 @@ class Part:
 
 
 class Unpacked:
-    """A gzip, bzip2 or xz stream, or several one after the other; what follows them is ignored."""
+    """A gzip, bzip2 or xz stream, or several one after the other, with padding between and behind them.
+
+    ``left_over``: at its end is something else, which is not read; known when all before it has been read.
+    """
 
     def __init__(self, stream: Reader, kind: Kind, budget: Budget) -> None:
         self._stream, self._kind, self._budget = stream, kind, budget
+        self.left_over = False
         self._packed = b""  # read and not yet taken
         self._ready = bytearray()
         self._ended = False
@@ -170,12 +175,13 @@ class Unpacked:
 
     def _next_stream(self, rest: bytes) -> None:
         magic = _MAGIC[self._kind]
-        if len(rest) < len(magic):
-            rest += self._stream.read(BLOCK)
+        rest = rest.lstrip(_PADDING)
+        while len(rest) < len(magic) and (more := self._stream.read(BLOCK)):
+            rest = (rest + more).lstrip(_PADDING)
         if rest.startswith(magic):
             self._packed, self._decompressor = rest, self._fresh()
         else:
-            self._ended = True
+            self._ended, self.left_over = True, bool(rest)
 
 
 def spool(stream: Reader, limits: Limits) -> tuple[Spooled, Trouble | None]:
