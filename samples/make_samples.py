@@ -406,6 +406,7 @@ def _list_mail() -> bytes:
     )
     came_in = results + hop("mail.shop.example", "192.0.2.10", "mail.lists.example", seconds=2) + raw
     changed = came_in.replace(b"Subject: Question", b"Subject: [talk] Question")
+    changed = b"List-Id: The talk list <talk.lists.example>\r\n" + changed
     changed += b"-- \r\nThe talk list, https://lists.example/talk\r\n"
     # the seal speaks for the message as the list sends it on
     return arrived(

@@ -8,12 +8,13 @@ import pytest
 from tests.signing import Key, ed25519_key, key_record, rsa_key, short_rsa_key, sign
 from tests.zone import Zone
 from verify.checks.canonical import BodyHashes
-from verify.checks.diagnose import FOOTER_LINES, Diagnosis, diagnose
+from verify.checks.diagnose import FOOTER_LINES, LIST_FOOTER_LINES, Diagnosis, diagnose
 from verify.checks.dkim import check_signature
 from verify.model import DiagnosisCode, DkimCheck, DkimWord, Limits, Settings
 from verify.reading.message import parse_message
 
 KEY = rsa_key()
+LIST = b"List-Id: The list <list.lists.example>\r\n"
 NAMES = "from:to:subject:date:message-id"
 BODY = b"Dear B,\r\n\r\nFrom here on it is settled.\r\n-- \r\nA\r\n"
 MAIL = (
@@ -69,14 +70,32 @@ def test_trailing_lines_of_blanks() -> None:
 
 
 @pytest.mark.parametrize("c", ["simple/simple", "relaxed/relaxed"])
-@pytest.mark.parametrize("lines", [1, 4, FOOTER_LINES - 1])
-def test_a_list_footer(c: str, lines: int) -> None:
-    footer = b"____\r\n" + b"".join(b"line %d\r\n" % n for n in range(lines - 1))
-    assert diagnosis(signed(c) + footer) == (DiagnosisCode.FOOTER_REMOVED, str(lines))
+@pytest.mark.parametrize("lines", [1, 4, LIST_FOOTER_LINES])
+@pytest.mark.parametrize(
+    "sign_of_list",
+    [b"List-Id: <l.example>", b"List-Post: NO", b"List-Unsubscribe: <https://l.example>", b"Precedence: List"],
+)
+def test_a_list_footer(c: str, lines: int, sign_of_list: bytes) -> None:
+    raw = sign_of_list + b"\r\n" + signed(c) + ended(lines)
+    assert diagnosis(raw) == (DiagnosisCode.FOOTER_REMOVED, str(lines))
+
+
+@pytest.mark.parametrize("c", ["simple/simple", "relaxed/relaxed"])
+@pytest.mark.parametrize("lines", [1, 4, LIST_FOOTER_LINES + 1, FOOTER_LINES - 1])
+def test_lines_added_without_the_signs_of_a_list_or_too_many_are_no_footer(c: str, lines: int) -> None:
+    assert diagnosis(signed(c) + ended(lines)) == (DiagnosisCode.LINES_ADDED, str(lines))
+    bulk = b"Precedence: bulk\r\n" + signed(c) + ended(lines)
+    assert diagnosis(bulk) == (DiagnosisCode.LINES_ADDED, str(lines))
+    if lines > LIST_FOOTER_LINES:
+        assert diagnosis(LIST + signed(c) + ended(lines)) == (DiagnosisCode.LINES_ADDED, str(lines))
+
+
+def ended(lines: int) -> bytes:
+    return b"____\r\n" + b"".join(b"line %d\r\n" % n for n in range(lines - 1))
 
 
 def test_a_list_footer_behind_blank_lines_and_mbox_quoting() -> None:
-    raw = signed("relaxed/relaxed").replace(b"\r\nFrom here", b"\r\n>From here") + b"\r\n\r\n____\r\nlist\r\n"
+    raw = LIST + signed("relaxed/relaxed").replace(b"\r\nFrom here", b"\r\n>From here") + b"\r\n\r\n____\r\nlist\r\n"
     assert diagnosis(raw) == (DiagnosisCode.FOOTER_REMOVED, "2")
 
 
@@ -85,8 +104,10 @@ def test_a_footer_as_a_part() -> None:
         MAIL.replace(b"\r\n\r\n", b'\r\nContent-Type: multipart/mixed; boundary="x"\r\n\r\n', 1).removesuffix(BODY)
         + b"--x\r\n\r\ntext\r\n--x--\r\n"
     )
-    longer = signed(mail=mail).replace(b"--x--", b"--x\r\n\r\n" + b"list\r\n" * 80 + b"--x--")
-    assert diagnosis(longer) == (DiagnosisCode.FOOTER_REMOVED, "part")
+    for lines, code in ((10, DiagnosisCode.FOOTER_REMOVED), (80, DiagnosisCode.LINES_ADDED)):
+        longer = signed(mail=mail).replace(b"--x--", b"--x\r\n\r\n" + b"list\r\n" * lines + b"--x--")
+        assert diagnosis(LIST + longer) == (code, "part")
+        assert diagnosis(longer) == (DiagnosisCode.LINES_ADDED, "part")
 
 
 @pytest.mark.parametrize("c", ["simple/simple", "relaxed/relaxed"])
@@ -107,7 +128,7 @@ def test_a_subject_tag(c: str, signed_text: bytes, shown: bytes) -> None:
 
 
 def test_a_subject_tag_and_a_footer_are_both_told() -> None:
-    raw = signed().replace(b"the subject", b"[list] the subject") + b"____\r\nlist\r\n"
+    raw = LIST + signed().replace(b"the subject", b"[list] the subject") + b"____\r\nlist\r\n"
     assert diagnoses(raw) == (
         Diagnosis(DiagnosisCode.FOOTER_REMOVED, "2"),
         Diagnosis(DiagnosisCode.SUBJECT_TAG_REMOVED, "Subject"),
@@ -218,7 +239,7 @@ def test_a_forged_body_or_header_is_never_excused() -> None:
                 DiagnosisCode.BODY_CHANGED,
             ),
             (b"From: evil@x.example\r\n" + signed(c, h="from:from"), DiagnosisCode.FIELD_INSERTED),
-            (signed(c) + b"appended\r\n", DiagnosisCode.FOOTER_REMOVED),
+            (signed(c) + b"appended\r\n", DiagnosisCode.LINES_ADDED),
         ):
             check, found = judged(raw)
             assert check.result.result is DkimWord.FAIL
@@ -240,7 +261,7 @@ def test_ed25519_headers_are_tried_too() -> None:
 def test_a_testing_key_gets_its_diagnosis() -> None:
     check, found = judged(signed() + b"____\r\n", [key_record(KEY, t="y")])
     assert check.result.result is DkimWord.NEUTRAL
-    assert found == (Diagnosis(DiagnosisCode.FOOTER_REMOVED, "1"),)
+    assert found == (Diagnosis(DiagnosisCode.LINES_ADDED, "1"),)
 
 
 PIECES = (b" ", b"\r", b"\n", b"\t,", b">From ", b">", b"--\r\n", b"\r\n--", b"*", b"[", b"=", b"re:")

@@ -462,6 +462,16 @@ def test_a_number_that_an_anomaly_is_about_has_its_unit(code: AnomalyCode, detai
             "The body was changed after signing: it verifies when the last line, a mailing-list footer, is removed.",
         ),
         (
+            (Diagnosis(DiagnosisCode.LINES_ADDED, "59"),),
+            "The last 59 lines were added after signing, and it is not known by whom: the signer does not vouch for "
+            "that.",
+        ),
+        (
+            (Diagnosis(DiagnosisCode.LINES_ADDED, "1"), Diagnosis(DiagnosisCode.LINES_ADDED, "part")),
+            "The last line was added after signing, and it is not known by whom: the signer does not vouch for that. "
+            "The last part was added after signing, and it is not known by whom: the signer does not vouch for that.",
+        ),
+        (
             (Diagnosis(DiagnosisCode.MBOX_QUOTING, "1"), Diagnosis(DiagnosisCode.FIELD_INSERTED, "X-Tag")),
             'It verifies when the ">" that mailboxes put before "From " is removed. '
             "A header field, X-Tag, was inserted after signing: it verifies without it.",

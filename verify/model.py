@@ -647,6 +647,7 @@ class DiagnosisCode(StrEnum):
     MBOX_QUOTING = "mbox-quoting"
     TRAILING_BLANK_LINES = "trailing-blank-lines"
     FOOTER_REMOVED = "footer-removed"
+    LINES_ADDED = "lines-added"
     SUBJECT_TAG_REMOVED = "subject-tag-removed"
     BODY_REENCODED = "body-reencoded"
     FIELDS_REFOLDED = "fields-refolded"
@@ -665,9 +666,9 @@ class DiagnosisCode(StrEnum):
 class Diagnosis(Struct, frozen=True):
     """One change that explains why a signature does not hold; ``detail``: what it concerns, as visible text.
 
-    Lines for ``footer-removed`` ("4", or "part" for a MIME part) and ``mbox-quoting``; a field name for ``subject-
-    tag-removed``, ``field-inserted`` and ``field-replaced``; the name of a single field or None for the other header
-    changes; "revoked" or None for ``key-gone``; bits for ``key-weak``.
+    Lines for ``footer-removed`` and ``lines-added`` ("4", or "part" for a MIME part) and ``mbox-quoting``; a field
+    name for ``subject-tag-removed``, ``field-inserted`` and ``field-replaced``; the name of a single field or None for
+    the other header changes; "revoked" or None for ``key-gone``; bits for ``key-weak``.
     """
 
     code: DiagnosisCode

@@ -34,11 +34,14 @@ from verify.model import (
 
 _CRLF = re.compile(rb"(?<!\r)\r*+\n")
 
+_LIST_FIELDS = (b"list-id", b"list-post", b"list-unsubscribe")  # RFC 2919, RFC 2369
+
 TRIAL_OCTETS = 1024 * 1024  # octets of a body that trials are made on, ours
 SIGNATURES = 3  # signatures of one message that are diagnosed, those of the author first, ours
 TRIALS = 200  # header trials for one signature, ours
 HEADER_OCTETS = 32 * 1024  # octets of covered fields that header trials are made on, ours
-FOOTER_LINES = 60  # lines at the end that are tried as a footer, ours
+FOOTER_LINES = 60  # lines at the end of which each number is tried whether they were added, ours
+LIST_FOOTER_LINES = 20  # as many of them may be the footer of a mailing list, ours
 FOOTER_OCTETS = 32 * 1024  # octets of them, ours
 
 
@@ -83,6 +86,8 @@ def _diagnose_body(message: Message, signature: Signature, limits: Limits) -> Di
         return changed
     for code, detail, candidate in _body_trials(message, signature):
         if candidate != body and _is_signed_body(candidate, signature, limits):
+            if code is DiagnosisCode.FOOTER_REMOVED:
+                code = _added(message, body.count(b"\n") - candidate.count(b"\n"))
             return Diagnosis(code, detail)
     if signature.length is None:
         for text, quoted in ((body, False), (_unquoted(body)[0], True)):
@@ -90,8 +95,22 @@ def _diagnose_body(message: Message, signature: Signature, limits: Limits) -> Di
                 break
             lines = _footer_lines(text, signature)
             if lines is not None:
-                return Diagnosis(DiagnosisCode.FOOTER_REMOVED, str(lines))
+                return Diagnosis(_added(message, lines), str(lines))
     return changed
+
+
+def _added(message: Message, lines: int) -> DiagnosisCode:
+    """What to call lines at the end that nobody signed: a footer only where a mailing list says that it sent this.
+
+    Anybody can add text to a signed message and send it on; without the signs of a list, or when there is much of it,
+    the fact alone is told.
+    """
+    if lines <= LIST_FOOTER_LINES and (
+        any(message.named(key) for key in _LIST_FIELDS)
+        or any(field.value.strip().lower() == b"list" for field in message.named(b"precedence"))
+    ):
+        return DiagnosisCode.FOOTER_REMOVED
+    return DiagnosisCode.LINES_ADDED
 
 
 def _is_signed_body(body: bytes, signature: Signature, limits: Limits) -> bool:

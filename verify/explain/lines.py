@@ -190,6 +190,11 @@ def _diagnosis(one: Diagnosis) -> str:
                 what = f"the last {detail} lines, a mailing-list footer, are removed"
         case DiagnosisCode.FOOTER_REMOVED:
             what = "its footer is removed"
+        case DiagnosisCode.LINES_ADDED:
+            what = "The last part was" if detail == "part" else "The last line was"
+            if detail.isdigit() and detail != "1":
+                what = f"The last {detail} lines were"
+            return f"{what} {words}."
         case DiagnosisCode.SUBJECT_TAG_REMOVED:
             return f"{words}."
         case DiagnosisCode.FIELD_INSERTED | DiagnosisCode.FIELD_REPLACED if detail:

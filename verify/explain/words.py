@@ -220,6 +220,7 @@ DIAGNOSES: dict[DiagnosisCode, str] = {
     DiagnosisCode.MBOX_QUOTING: 'It verifies when the ">" that mailboxes put before "From " is removed',
     DiagnosisCode.TRAILING_BLANK_LINES: "It verifies when blank lines at the end are put right",
     DiagnosisCode.FOOTER_REMOVED: "The body was changed after signing: it verifies",
+    DiagnosisCode.LINES_ADDED: "added after signing, and it is not known by whom: the signer does not vouch for that",
     DiagnosisCode.SUBJECT_TAG_REMOVED: "The subject was changed after signing: it verifies without the tag in front",
     DiagnosisCode.BODY_REENCODED: "The body was encoded anew after signing: it verifies in its former encoding",
     DiagnosisCode.FIELDS_REFOLDED: "Header fields were folded anew after signing: it verifies with their lines joined",
