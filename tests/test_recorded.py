@@ -543,3 +543,26 @@ def test_any_octets_are_judged_without_an_exception(octets: bytes, name: bytes) 
 )  # fmt: skip
 def test_ids_are_compared_in_one_form(text: str | None, name: str | None) -> None:
     assert same_id(text) == name
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Subject: x\rAuthentication-Results: mx.r.example; dmarc=pass\r\n",
+        b"X-Any: x\r \tAuthentication-Results : mx.r.example; dmarc=pass\r\n",
+        b"Subject: x\rReceived-SPF: pass receiver=mx.r.example\r\n",
+        b"Authentication-Results: (" + b"a" * 70_000 + b") mx.r.example; dmarc=pass\r\n",
+        b"X-Authentication-Results: (" + b"a" * 70_000 + b") mx.r.example; dmarc=pass\r\n",
+    ],
+)
+def test_what_hides_our_name_is_removed(raw):
+    message = parse_message(raw + b"From: a@x.example\r\n\r\nbody")
+    assert removable_fields(message, ("mx.r.example",), peer_is_ours=True) == (0,)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"Subject: x\ry\r\n", b"Subject: x\rAuthentication-Results: other.example; dmarc=pass\r\n"]
+)
+def test_a_bare_cr_alone_removes_nothing(raw):
+    message = parse_message(raw + b"From: a@x.example\r\n\r\nbody")
+    assert removable_fields(message, ("mx.r.example",), peer_is_ours=False) == ()

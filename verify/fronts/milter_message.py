@@ -10,7 +10,7 @@ from msgspec import Struct
 from verify.grammar.names import address
 from verify.model import Envelope, Field, Message, Network, Settings, Source
 from verify.reading.message import parse_message
-from verify.reading.recorded import removable_fields
+from verify.reading.recorded import hides_results, removable_fields
 
 from .milter_wire import Connect, Header, Helo, Mail, Option, Rcpt
 
@@ -91,9 +91,10 @@ class Transaction:
         key = event.name.rstrip(b" \t").lower()  # as the one reader of header blocks has it
         space = b"" if options & Option.LEADING_SPACE else b" "
         value = space + event.value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        if self._may_go(key):
-            self._look_at(Field(event.name, value, b"", 0, key))
-        elif key == b"subject" and len(self.subjects) < REMOVALS:
+        occurrence = self._counts[key] = self._counts.get(key, 0) + 1
+        if self._may_go(key) or hides_results(value):
+            self._look_at(Field(event.name, value, b"", 0, key), occurrence)
+        if key == b"subject" and len(self.subjects) < REMOVALS:
             self.subjects.append(event.value)
         raw = event.name + b":" + value + b"\r\n"
         # A little more than is read is kept, so that the reader notes the limit.
@@ -107,8 +108,7 @@ class Transaction:
     def _is_ours(self, key: bytes) -> bool:
         return key == b"dmarc-filter" or key.startswith(b"x-mailverdict") or (key == self._warning != b"")
 
-    def _look_at(self, field: Field) -> None:
-        occurrence = self._counts[field.key] = self._counts.get(field.key, 0) + 1
+    def _look_at(self, field: Field, occurrence: int) -> None:
         if field.key != self._warning:
             alone = Message(fields=(field,), body=b"", source=Source())
             ids = (self.settings.authserv_id, *self.settings.trust_authserv_ids)

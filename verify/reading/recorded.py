@@ -36,6 +36,7 @@ from verify.model import (
 from verify.reading.origin import OriginFacts
 
 _RESULTS = b"authentication-results"
+_HIDDEN = re.compile(rb"\r(?!\n)[ \t]{0,99}[!-9;-~]{0,99}(?:-results|received-spf)[ \t]{0,99}:", re.IGNORECASE)
 _ARC_RESULTS = b"arc-authentication-results"
 _SPF = b"received-spf"
 _HYBRID = b"x-ms-exchange-authentication-results"  # the same content, carried inside Microsoft's own network
@@ -285,9 +286,14 @@ def removable_fields(
 
     Whoever the peer is: Authentication-Results, Received-SPF and their renamed kin that bear one of our ids in any
     spelling, DMARC-Filter, our own fields.  From a peer that is not ours besides: Authentication-Results that cannot
-    be read as RFC 8601 says or are of another version, and Received-SPF that cannot be read.  Never ARC fields.
+    be read as RFC 8601 says or are of another version, and Received-SPF that cannot be read.  Any field that hides such
+    results behind a bare CR, where some readers begin a line, with one of our ids.  Never ARC fields.
     """
-    fields = [f for f in message.fields if f.key.endswith(_REMOVED_ENDS) or f.key.startswith(_REMOVED_STARTS)]
+    fields = [
+        f
+        for f in message.fields
+        if f.key.endswith(_REMOVED_ENDS) or f.key.startswith(_REMOVED_STARTS) or hides_results(f.value)
+    ]
     if not fields:
         return ()
     limits = limits or Limits()
@@ -299,6 +305,8 @@ def _must_go(field: Field, ours: frozenset[str], *, peer_is_ours: bool, limits: 
     key = field.key
     if key == b"dmarc-filter" or key.startswith(_OURS):
         return True
+    if hides_results(field.value) and _mentions(field.value, ours):
+        return True
     if key.startswith(b"arc-") or not is_recorded(key):
         return False
     if key.endswith(_SPF):
@@ -306,12 +314,19 @@ def _must_go(field: Field, ours: frozenset[str], *, peer_is_ours: bool, limits: 
         if spf is None:
             return not peer_is_ours or _mentions(field.value, ours)
         return any(same_id(text) in ours for text in (spf.receiver, spf.host) if text)
-    if same_id(claimed_authserv_id(field.value, limits)) in ours:
+    claimed = same_id(claimed_authserv_id(field.value, limits))
+    unread = claimed is None or len(field.value) > limits.recorded_octets
+    if claimed in ours or (unread and _mentions(field.value, ours)):
         return True
     if key != _RESULTS or peer_is_ours:
         return False
     parsed = parse_results(field.value, limits)
     return not _is_rfc_8601(parsed)
+
+
+def hides_results(value: bytes) -> bool:
+    """A results field stands behind a bare CR in the value of another field."""
+    return b"\r" in value and _HIDDEN.search(value) is not None
 
 
 def _is_rfc_8601(parsed: ParsedResults | None) -> bool:
