@@ -8,9 +8,11 @@ import pytest
 
 from tests.verdicts import R, verdict
 from verify.config import ConfigError, PolicyOptions, parse
-from verify.disposition import ActionKind, ActionReason, Policy, decide, rehearse
+from verify.disposition import Policy, decide, rehearse
 from verify.fronts.milter_wire import reply_code
 from verify.model import (
+    ActionKind,
+    ActionReason,
     Author,
     AuthorPolicy,
     Cause,
@@ -20,12 +22,14 @@ from verify.model import (
     DmarcWord,
     DnsError,
     DnsUse,
+    OriginReason,
     OriginSource,
     Outcome,
     Override,
     PolicyWord,
     Reason,
     SpfWord,
+    Untold,
     Verdict,
     replace,
 )
@@ -197,13 +201,30 @@ def test_exceptions_by_domain_network_and_recipient() -> None:
 
 
 @pytest.mark.parametrize("reason", list(R))
-def test_a_rehearsal_lists_what_would_not_be_delivered_and_nothing_else(reason: R) -> None:
+@pytest.mark.parametrize("policy", [Policy(), ENFORCE, CAUTIOUS])
+def test_a_rehearsal_says_what_the_milter_would_do(reason: R, policy: Policy) -> None:
     one = verdict(reason)
-    row, action = rehearse(one, ENFORCE), decide(one, ENFORCE)
-    assert (row is None) == (action.kind is ActionKind.ADD)
-    if row is not None:
-        assert (row.kind, row.reason, row.conclusion_reason) == (action.kind, action.reason, reason)
-        assert row.domain == one.author.domain
+    row, action = rehearse(one, policy), decide(one, policy)
+    assert (row.action, row.reason, row.override) == (action.kind, action.reason, action.override)
+    assert (row.reply is None) == (action.code is None)
+    assert row.untold == ()
+
+
+def test_a_rehearsal_gives_the_reply_that_the_client_would_see() -> None:
+    row = rehearse(failing(PolicyWord.REJECT), ENFORCE)
+    assert row.reply == f"550 5.7.1 Email rejected per DMARC policy for {verdict(R.NOT_ALIGNED).author.domain}"
+    assert rehearse(failing(PolicyWord.QUARANTINE), ENFORCE).reply is None
+
+
+def test_mail_from_inside_is_not_judged_in_a_rehearsal_where_the_user_vouches_for_the_boundary() -> None:
+    inside = replace(
+        verdict(R.AUTHOR_REPEATED).origin, source=OriginSource.CONFIGURED, reason=OriginReason.NEVER_CROSSED
+    )
+    one = replace(verdict(R.AUTHOR_REPEATED), origin=inside)
+    row = rehearse(one, ENFORCE)
+    assert (row.action, row.reason) == (ActionKind.ADD, ActionReason.NOT_FROM_OUTSIDE)
+    guessed = replace(one, origin=replace(inside, source=OriginSource.INFERRED))
+    assert rehearse(guessed, ENFORCE).reason is ActionReason.AUTHOR_UNCLEAR
 
 
 def test_the_stream_of_a_rehearsal_is_who_sent_it() -> None:
@@ -211,8 +232,33 @@ def test_the_stream_of_a_rehearsal_is_who_sent_it() -> None:
     base = failing(PolicyWord.REJECT)
     signature = replace(whole.dkim[0], domain="esp.example", result=DkimWord.PASS)
     envelope = replace(whole.spf[0], domain="bounce.example", result=SpfWord.NONE)
-    rows = [rehearse(replace(base, dkim=d, spf=s), ENFORCE) for d, s in (((signature,), ()), ((), (envelope,)))]
-    assert [row.stream for row in rows if row is not None] == ["esp.example", "bounce.example"]
+    client = replace(base.origin, client_ip="192.0.2.7")
+    for changes, stream in (
+        ({"dkim": (signature,)}, "esp.example"),
+        ({"spf": (envelope,)}, "bounce.example"),
+        ({"dkim": (), "spf": (), "origin": client}, "192.0.2.7"),
+    ):
+        assert rehearse(replace(base, **changes), ENFORCE).stream == stream
+
+
+def test_a_rehearsal_says_which_exceptions_stored_mail_cannot_tell() -> None:
+    base = failing(PolicyWord.REJECT)
+    vouched = replace(base.origin, client_ip="192.0.2.7", source=OriginSource.CONFIGURED, conflict=False)
+    guessed = replace(base.origin, client_ip="192.0.2.7", source=OriginSource.INFERRED)
+    rules = policy(
+        PolicyOptions(
+            on_reject="reject",
+            except_recipients="postmaster@r.example",
+            except_networks="192.0.2.0/24",
+            mailing_lists="lists.example",
+        )
+    )
+    row = rehearse(replace(base, origin=guessed), rules)
+    assert (row.action, row.untold) == (ActionKind.REJECT, (Untold.RECIPIENT, Untold.NETWORK, Untold.SENDER))
+    known = rehearse(replace(base, origin=vouched), rules)
+    assert (known.action, known.override, known.untold) == (ActionKind.ADD, Override.LOCAL_POLICY, ())
+    elsewhere = replace(vouched, client_ip="198.51.100.7")
+    assert rehearse(replace(base, origin=elsewhere), rules).untold == (Untold.RECIPIENT,)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from tests.batches import made
 from tests.test_page import HOSTILE
 from tests.verdicts import fill, full, verdict
+from verify.disposition import Policy, rehearse
 from verify.explain import batch
 from verify.grammar.visible import terminal
-from verify.model import Author, ConclusionReason, Mailbox, Verdict, replace
+from verify.model import ActionKind, ActionReason, Author, Conclusion, ConclusionReason, Mailbox, Verdict, replace
 from verify.render.data import to_json
 from verify.render.report import to_report
 from verify.render.summary import to_summary
@@ -31,6 +32,7 @@ from verify.rollup import (
     Faked,
     Judged,
     Period,
+    Rehearsed,
     Rollup,
     Stream,
     Tally,
@@ -241,8 +243,8 @@ def rollup_of(text: str) -> Rollup:
     places = (Count(text, 3),) * 3
     line = to_json(hostile_verdict(text))
     return Rollup(
-        tally=Tally(messages=3, octets=3),
-        about={"sources": text, "version": text, "finished_at": text},
+        tally=Tally(messages=3, octets=3, actions={"reject policy-reject": 3}, untold=1),
+        about={"sources": text, "policy": text, "version": text, "finished_at": text},
         first="2026-01-01",
         last="2026-01-02",
         undated=1,
@@ -281,6 +283,18 @@ def rollup_of(text: str) -> Rollup:
         troubles_more=1,
         dns_messages=1,
         worst=(Worst(id=1, severity=100, verdict=line),) * 100,
+        rehearsed=(
+            Rehearsed(
+                author_domain=text,
+                stream=text,
+                action=ActionKind.REJECT,
+                reason=ActionReason.POLICY_REJECT,
+                messages=1,
+                passed=0,
+            ),
+        )
+        * 20,
+        rehearsed_more=1,
     )
 
 
@@ -302,6 +316,35 @@ def test_a_batch_ten_times_as_large_has_a_page_no_larger(tmp_path: Path, source:
 
 
 # --- words -----------------------------------------------------------------------------------------
+
+
+def test_what_a_policy_would_do_is_on_the_page_and_in_the_summary(tmp_path: Path) -> None:
+    policy = Policy(on_reject=ActionKind.REJECT, except_recipients=("a@home.example",))
+    rehearsed = rolled(
+        tmp_path, [replace(one, rehearsal=rehearse(one, policy)) for one in made(300)], {"policy": "server.toml"}
+    )
+    lost = sum(count for kind, _, count in rehearsed.tally.rehearsed() if kind is not ActionKind.ADD)
+    assert 0 < lost == rehearsed.tally.untold
+    unsettled = rehearsed.tally.unsettled
+    assert 0 < unsettled <= rehearsed.tally.conclusions[Conclusion.UNDETERMINED]
+    assert f"{unsettled} of those delivered could not be settled" in to_summary(rehearsed.tally)
+    assert sum(rehearsed.tally.actions.values()) == 300
+    page, text = to_report(rehearsed), to_summary(rehearsed.tally, rehearsed)
+    sentence = f"With this policy, {lost} of 300 messages would not be delivered as now: "
+    assert sentence in page
+    assert sentence in text
+    assert "server.toml" in page
+    assert f"For {lost} of these, stored mail does not tell whether an exception" in text
+    assert re.search(rf"^  reject: policy-reject +{rehearsed.tally.actions['reject policy-reject']}  ", text, re.M)
+    most = rehearsed.rehearsed[0]
+    assert f"{most.author_domain} sent by {most.stream}: rejected" in text
+    assert max(len(line) for line in text.splitlines()) <= 120
+    assert_ours(Page(page))
+
+
+def test_every_action_and_its_reason_have_their_words() -> None:
+    assert set(batch.ACTIONS) == set(ActionKind)
+    assert set(batch.ACTION_REASONS) == set(ActionReason)
 
 
 def test_every_reason_and_breakage_has_its_words() -> None:

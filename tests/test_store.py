@@ -121,10 +121,10 @@ def test_how_it_develops(database: sqlite3.Connection, export: list[Verdict]) ->
 
 def test_the_tables_have_indexes_keys_and_their_version(database: sqlite3.Connection) -> None:
     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables == {"run", "messages", "results", "recorded", "anomalies", "errors", "worst"}
+    assert tables == {"run", "messages", "results", "recorded", "anomalies", "errors", "rehearsal", "worst"}
     indexed = {table for (table,) in database.execute("SELECT tbl_name FROM sqlite_master WHERE name GLOB '*_*'")}
     assert {"messages", "results", "recorded", "anomalies", "errors"} <= indexed
-    for table in ("results", "recorded", "anomalies", "errors", "worst"):
+    for table in ("results", "recorded", "anomalies", "errors", "rehearsal", "worst"):
         assert database.execute(f"PRAGMA foreign_key_list({table})").fetchone()[2] == "messages"
     assert database.execute("PRAGMA foreign_key_check").fetchall() == []
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -143,6 +143,7 @@ def test_an_index_serves_each_look_up_that_people_make(database: sqlite3.Connect
         "results WHERE method = 'dkim' AND domain = 'shop.example'",
         "recorded WHERE message_id = 1",
         "anomalies WHERE code = 'forged-results'",
+        "rehearsal WHERE action = 'reject'",
     ):
         plan = str(database.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {where}").fetchall())
         assert "USING INDEX" in plan, where

@@ -57,6 +57,11 @@ def test_a_row_says_what_the_verdict_says() -> None:
         "breakage": "list",
         "anomalies": "display-name-address reply-to-differs",
         "dns_errors": "1",
+        "action": "reject",
+        "action_reason": "policy-reject",
+        "action_override": "",
+        "action_stream": "list.example",
+        "action_untold": "recipient",
     }
     assert {name: row[name] for name in expected} == expected
 

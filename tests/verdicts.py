@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from verify.model import (
+    ActionKind,
+    ActionReason,
     Alignment,
     AlignmentMode,
     Anomaly,
@@ -56,11 +58,13 @@ from verify.model import (
     Recorded,
     RecordedResult,
     RecordedStanding,
+    Rehearsal,
     Source,
     SpfResult,
     SpfWord,
     Standing,
     Tls,
+    Untold,
     Verdict,
     WalkStep,
     WrittenBy,
@@ -502,6 +506,13 @@ def full() -> Verdict:
         ),
         headers_removed=(3, 14),
         attached=("original.eml",),
+        rehearsal=Rehearsal(
+            action=ActionKind.REJECT,
+            reason=ActionReason.POLICY_REJECT,
+            stream="list.example",
+            reply="550 5.7.1 Email rejected per DMARC policy for shop.example",
+            untold=(Untold.RECIPIENT,),
+        ),
     )
 
 

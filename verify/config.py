@@ -121,6 +121,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dns_rate: float | None = None  # questions a second, of all workers together; None for no limit
     resume: bool = False
     fail_on: Texts = ()  # conclusions
+    rehearse: str | None = None  # a configuration file whose [policy] is applied to stored mail (--policy)
     # output
     format: str | None = None
     output: Texts = ()
@@ -130,7 +131,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _SECTIONS: dict[str, type[Struct]] = {"limits": Limits, "milter": MilterOptions, "policy": PolicyOptions}
-_PATHS = ("profiles", "record", "output")  # and dns, when it is neither "live" nor "none"
+_PATHS = ("profiles", "record", "output", "rehearse")  # and dns, when it is neither "live" nor "none"
 
 
 class DnsMode(StrEnum):

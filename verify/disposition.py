@@ -6,12 +6,14 @@ RFC 9989 7.4: a receiver must not reject on ``p=reject`` alone, and without othe
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Iterator
 
 from msgspec import Struct
 
 from verify.grammar.names import address, matches_host, split_mailbox
 from verify.model import (
+    ActionKind,
+    ActionReason,
     Cause,
     Conclusion,
     ConclusionReason,
@@ -19,34 +21,10 @@ from verify.model import (
     Network,
     Override,
     PolicyWord,
+    Rehearsal,
+    Untold,
     Verdict,
 )
-
-
-class ActionKind(StrEnum):
-    """From the mildest to the strictest."""
-
-    ADD = "add"  # deliver, with our field
-    QUARANTINE = "quarantine"
-    DEFER = "defer"
-    REJECT = "reject"
-
-
-class ActionReason(StrEnum):
-    """Why an action was chosen."""
-
-    NOTHING_ENFORCED = "nothing-enforced"
-    NOT_FAILED = "not-failed"
-    POLICY_NONE = "policy-none"
-    POLICY_QUARANTINE = "policy-quarantine"
-    POLICY_REJECT = "policy-reject"
-    AUTHOR_UNCLEAR = "author-unclear"
-    LIMIT_HIT = "limit-hit"
-    DNS_BUDGET = "dns-budget"
-    DNS_TROUBLE = "dns-trouble"
-    TRUSTED_SEALER = "trusted-sealer"
-    MAILING_LIST = "mailing-list"
-    LOCAL_POLICY = "local-policy"
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -215,34 +193,37 @@ def _reply(verdict: Verdict, kind: ActionKind, reason: ActionReason) -> tuple[in
 # ---- rehearsal ----
 
 
-class Rehearsed(Struct, frozen=True, kw_only=True):
-    """A stored message whose fate would differ from delivery.  ``stream``: who sent it, as far as a check or the
-    envelope tells: a signing domain, the MAIL FROM or HELO domain, or the client address."""
+def rehearse(verdict: Verdict, policy: Policy) -> Rehearsal:
+    """What a policy would do with a stored message, were it to arrive now as it did then.
 
-    domain: str | None
-    stream: str | None
-    kind: ActionKind
-    reason: ActionReason
-    conclusion_reason: ConclusionReason
-    text: str | None
-
-
-def rehearse(verdict: Verdict, policy: Policy, recipients: tuple[str, ...] = ()) -> Rehearsed | None:
-    """What a policy would do with a stored message; None when it would be delivered."""
-    action = decide(verdict, policy, recipients)
-    if action.kind is ActionKind.ADD:
-        return None
-    return Rehearsed(
-        domain=verdict.author.domain,
-        stream=_stream(verdict),
-        kind=action.kind,
+    Stored mail has no recipient of an envelope, and often no address that anybody vouches for; exceptions that hang on
+    them are not made, and ``untold`` says so.
+    """
+    if verdict.origin.never_crossed_border and verdict.origin.vouched_for:  # a milter does not judge it
+        return Rehearsal(action=ActionKind.ADD, reason=ActionReason.NOT_FROM_OUTSIDE, stream=_stream(verdict))
+    action = decide(verdict, policy)
+    return Rehearsal(
+        action=action.kind,
         reason=action.reason,
-        conclusion_reason=verdict.conclusion_reason,
-        text=action.text,
+        override=action.override,
+        stream=_stream(verdict),
+        reply=None if action.code is None else f"{action.code} {action.status} {action.text}",
+        untold=() if action.kind is ActionKind.ADD else tuple(_untold(verdict, policy)),
     )
 
 
+def _untold(verdict: Verdict, policy: Policy) -> Iterator[Untold]:
+    """What an exception asks for that a stored message does not tell."""
+    if policy.except_recipients:
+        yield Untold.RECIPIENT
+    if policy.except_networks and not (verdict.origin.vouched_for and verdict.origin.client_ip):
+        yield Untold.NETWORK
+    if policy.mailing_lists and verdict.author.domain is not None and not verdict.origin.vouched_for:
+        yield Untold.SENDER
+
+
 def _stream(verdict: Verdict) -> str | None:
+    """Who sent it, as far as a check tells, else the envelope."""
     signed = (s.domain for s in verdict.dkim if s.result == "pass")
     envelope = (r.domain for r in verdict.spf)
     return next(filter(None, (*signed, *envelope, verdict.origin.client_ip)), None)

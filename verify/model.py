@@ -815,6 +815,57 @@ class Override(StrEnum):
     LOCAL_POLICY = "local-policy"
 
 
+class ActionKind(StrEnum):
+    """From the mildest to the strictest."""
+
+    ADD = "add"  # deliver, with our field
+    QUARANTINE = "quarantine"
+    DEFER = "defer"
+    REJECT = "reject"
+
+
+class ActionReason(StrEnum):
+    """Why an action was chosen."""
+
+    NOTHING_ENFORCED = "nothing-enforced"
+    NOT_FROM_OUTSIDE = "not-from-outside"  # rehearsal only: a milter does not judge it
+    NOT_FAILED = "not-failed"
+    POLICY_NONE = "policy-none"
+    POLICY_QUARANTINE = "policy-quarantine"
+    POLICY_REJECT = "policy-reject"
+    AUTHOR_UNCLEAR = "author-unclear"
+    LIMIT_HIT = "limit-hit"
+    DNS_BUDGET = "dns-budget"
+    DNS_TROUBLE = "dns-trouble"
+    TRUSTED_SEALER = "trusted-sealer"
+    MAILING_LIST = "mailing-list"
+    LOCAL_POLICY = "local-policy"
+
+
+class Untold(StrEnum):
+    """What an exception of a policy asks for and a stored message does not tell."""
+
+    RECIPIENT = "recipient"
+    NETWORK = "network"  # no client address that is vouched for
+    SENDER = "sender"  # the same, so that MAIL FROM cannot be proved that of a mailing list
+
+
+class Rehearsal(Struct, frozen=True, kw_only=True):
+    """What a policy for arriving mail would do with a stored message.
+
+    ``stream``: who sent it, as far as a check or the envelope tells: a signing domain, the MAIL FROM or HELO domain,
+    or the client address.  ``reply``: to the client, where the message is not taken.  ``untold``: the action holds
+    unless an exception over one of these applies.
+    """
+
+    action: ActionKind
+    reason: ActionReason
+    override: Override | None = None
+    stream: str | None = None
+    reply: str | None = None
+    untold: tuple[Untold, ...] = ()
+
+
 class DmarcResult(Struct, frozen=True, kw_only=True):
     """RFC 9989.  ``policy``: the tag chosen, before t; ``applied_policy``: after t."""
 
@@ -995,6 +1046,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     headers_removed: tuple[int, ...] = ()
     elapsed_ms: float | None = None
     attached: tuple[str, ...] = ()  # names of attached messages that were judged besides
+    rehearsal: Rehearsal | None = None  # None: no policy was rehearsed
 
 
 # ---------------------------------------------------------------------------------------------------

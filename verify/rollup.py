@@ -13,6 +13,8 @@ from msgspec import Struct, field
 
 from verify.grammar.names import is_below
 from verify.model import (
+    ActionKind,
+    ActionReason,
     Anomaly,
     AnomalyCode,
     ArcResult,
@@ -35,6 +37,7 @@ from verify.model import (
     Reason,
     Recorded,
     RecordedResult,
+    Rehearsal,
     Source,
     SpfResult,
     SpfWord,
@@ -63,6 +66,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     anomalies: tuple[Anomaly, ...]
     dns: DnsUse
     elapsed_ms: float | None
+    rehearsal: Rehearsal | None = None
 
     @property
     def received_at(self) -> Time | None:
@@ -84,19 +88,38 @@ class Judged(Struct, frozen=True, kw_only=True):
 
 
 class Tally(Struct, kw_only=True):
-    """Running counts of a batch; ``conclusions`` and ``reasons`` by their words."""
+    """Running counts of a batch; ``conclusions`` and ``reasons`` by their words.
+
+    ``actions``: of a policy that is rehearsed, by action and reason with a blank between them; of these ``untold``:
+    messages for which an exception may hold that stored mail does not tell; ``unsettled``: delivered because nothing
+    could be settled.
+    """
 
     messages: int = 0
     octets: int = 0
     refused: int = 0  # sources or members that could not be read
     conclusions: dict[Conclusion, int] = field(default_factory=dict)
     reasons: dict[ConclusionReason, int] = field(default_factory=dict)
+    actions: dict[str, int] = field(default_factory=dict)
+    untold: int = 0
+    unsettled: int = 0
 
-    def count(self, conclusion: Conclusion, reason: ConclusionReason, octets: int) -> None:
+    def count(
+        self, conclusion: Conclusion, reason: ConclusionReason, octets: int, rehearsal: Rehearsal | None = None
+    ) -> None:
         self.messages += 1
         self.octets += octets
         self.conclusions[conclusion] = self.conclusions.get(conclusion, 0) + 1
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        if rehearsal is not None:
+            action = f"{rehearsal.action} {rehearsal.reason}"
+            self.actions[action] = self.actions.get(action, 0) + 1
+            self.untold += bool(rehearsal.untold)
+            self.unsettled += (
+                conclusion is Conclusion.UNDETERMINED
+                and rehearsal.action is ActionKind.ADD
+                and rehearsal.reason in (ActionReason.NOT_FAILED, ActionReason.DNS_TROUBLE)
+            )
 
     def add(self, other: Tally) -> None:
         self.messages += other.messages
@@ -106,6 +129,19 @@ class Tally(Struct, kw_only=True):
             self.conclusions[conclusion] = self.conclusions.get(conclusion, 0) + count
         for reason, count in other.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
+        for action, count in other.actions.items():
+            self.actions[action] = self.actions.get(action, 0) + count
+        self.untold += other.untold
+        self.unsettled += other.unsettled
+
+    def rehearsed(self) -> list[tuple[ActionKind, ActionReason, int]]:
+        """The actions of a policy with their reasons and numbers, the strictest first."""
+        strictness = list(ActionKind)
+        found = []
+        for action, count in self.actions.items():
+            kind, reason = action.split(" ")
+            found.append((ActionKind(kind), ActionReason(reason), count))
+        return sorted(found, key=lambda one: (-strictness.index(one[0]), -one[2], one[1]))
 
 
 _CONCLUSIONS = {
@@ -362,6 +398,17 @@ class Stream(Struct, frozen=True, kw_only=True):
     policy: str | None
 
 
+class Rehearsed(Struct, frozen=True, kw_only=True):
+    """Messages of one Author Domain and one stream with which a policy would do the same, for the same reason."""
+
+    author_domain: str | None
+    stream: str | None
+    action: ActionKind
+    reason: ActionReason
+    messages: int
+    passed: int  # messages of that domain that are authenticated
+
+
 class Disagreement(Struct, frozen=True, kw_only=True):
     """Recorded results that are not what we found.  ``comparison``: differs or explained."""
 
@@ -420,3 +467,5 @@ class Rollup(Struct, frozen=True, kw_only=True):
     troubles_more: int
     dns_messages: int  # messages with a DNS error
     worst: tuple[Worst, ...]
+    rehearsed: tuple[Rehearsed, ...] = ()  # what a policy would not deliver
+    rehearsed_more: int = 0

@@ -9,9 +9,9 @@ from typing import TypeVar
 from msgspec import Struct
 
 from .config import Config, ConfigError, MilterOptions, PolicyOptions, Texts, network, quote, texts
-from .disposition import ActionKind, Policy
+from .disposition import Policy
 from .grammar import names
-from .model import Network
+from .model import ActionKind, Network
 
 E = TypeVar("E", bound=StrEnum)
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.hostile.limits import LIMIT_CASES, LimitCase
 from tests.hostile.scene import mail
-from verify.disposition import ActionKind, Policy, decide
-from verify.model import AnomalyCode, Conclusion, Limits, Verdict
+from verify.disposition import Policy, decide
+from verify.model import ActionKind, AnomalyCode, Conclusion, Limits, Verdict
 
 ENFORCING = Policy(on_quarantine=ActionKind.QUARANTINE, on_reject=ActionKind.REJECT, on_dns=ActionKind.DEFER)
 # What is put off is not delivered either, and what never gets an answer never arrives.

@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from tests.hostile.scene import FROM_ATTACKER, NOW, WORLD
 from tests.verdicts import fill, full
 from tests.zone import Zone
-from verify.disposition import Action, ActionKind, ActionReason, Policy, decide
+from verify.disposition import Action, Policy, decide
 from verify.evaluate import evaluate
 from verify.fronts.milter_report import Log, action_values, verdict_values
 from verify.fronts.milter_wire import quarantine, reply_code
 from verify.grammar.names import query_name
 from verify.grammar.results import parse_results
 from verify.model import (
+    ActionKind,
+    ActionReason,
     Author,
     Conclusion,
     ConclusionReason,

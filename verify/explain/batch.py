@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verify.explain.words import listed, name, shown
-from verify.model import Comparison, Conclusion, ConclusionReason, Source
+from verify.model import ActionKind, ActionReason, Comparison, Conclusion, ConclusionReason, Source
 from verify.rollup import Breakage, Period, Rollup, Stream, Tally
 
 R = ConclusionReason
@@ -74,6 +74,61 @@ _MENDING: dict[Breakage, str] = {
     Breakage.ALTERED: "Find the gateway that adds a banner or converts the text, and sign behind it.",
     Breakage.KEY: "Publish the key of this selector again.",
 }
+
+
+# What a policy does with a message, and why.
+ACTIONS: dict[ActionKind, str] = {
+    ActionKind.ADD: "delivered",
+    ActionKind.QUARANTINE: "quarantined",
+    ActionKind.DEFER: "deferred",
+    ActionKind.REJECT: "rejected",
+}
+
+ACTION_REASONS: dict[ActionReason, str] = {
+    ActionReason.NOTHING_ENFORCED: "the policy enforces nothing",
+    ActionReason.NOT_FROM_OUTSIDE: "sent or internal mail, which a filter does not judge",
+    ActionReason.NOT_FAILED: "did not fail, or could not be settled",
+    ActionReason.POLICY_NONE: "failed, and the author's domain asks for nothing",
+    ActionReason.POLICY_QUARANTINE: "failed, and the author's domain asks for quarantine",
+    ActionReason.POLICY_REJECT: "failed, and the author's domain asks for rejection",
+    ActionReason.AUTHOR_UNCLEAR: "does not say clearly who its author is",
+    ActionReason.LIMIT_HIT: "a limit was reached before all that matters was read",
+    ActionReason.DNS_BUDGET: "too many DNS questions before anything was settled",
+    ActionReason.DNS_TROUBLE: "a name server did not answer",
+    ActionReason.TRUSTED_SEALER: "failed, and a trusted sealer reports a pass",
+    ActionReason.MAILING_LIST: "failed, and a mailing list of yours sent it",
+    ActionReason.LOCAL_POLICY: "an exception of yours",
+}
+
+
+def rehearsal(tally: Tally) -> str:
+    """What a policy that was rehearsed comes to, in one sentence."""
+    by_kind = dict.fromkeys(reversed(ActionKind), 0)
+    for kind, _, number in tally.rehearsed():
+        by_kind[kind] += number
+    delivered = by_kind.pop(ActionKind.ADD)
+    lost = sum(by_kind.values())
+    whole = messages(delivered + lost)
+    if not lost:
+        return f"With this policy, every one of {whole} would be delivered."
+    parts = listed(f"{count(number)} {ACTIONS[kind]}" for kind, number in by_kind.items() if number)
+    return f"With this policy, {count(lost)} of {whole} would not be delivered as now: {parts}."
+
+
+def reservations(tally: Tally) -> tuple[str, ...]:
+    """What stored mail leaves open about a policy that was rehearsed."""
+    found = []
+    if tally.untold:
+        found.append(
+            f"For {count(tally.untold)} of these, stored mail does not tell whether an exception by recipient, network "
+            f"or mailing list holds; none was made."
+        )
+    if tally.unsettled:
+        found.append(
+            f"{count(tally.unsettled)} of those delivered could not be settled from what is stored; on arrival they "
+            f"may fail."
+        )
+    return tuple(found)
 
 
 def count(number: int) -> str:

@@ -135,11 +135,11 @@ def _outputs(config: Config, sources: Sequence[str]) -> tuple[Output, ...]:
             known = ", ".join(_SUFFIXES)
             raise Failure(f"--output: {one_line(path)} has no suffix that tells its format ({known}); add --format")
         if path != STDOUT:
-            refuse_input("output", path, (*sources, config.dns))
+            refuse_input("output", path, (*sources, config.dns, config.rehearse or STDOUT))
         outputs.append(Output(path, form or "jsonl"))
     refuse_twice(paths, config.record)
     if config.record is not None:
-        refuse_input("record", config.record, (*sources, config.dns))
+        refuse_input("record", config.record, (*sources, config.dns, config.rehearse or STDOUT))
     return tuple(outputs)
 
 

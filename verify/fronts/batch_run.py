@@ -17,12 +17,14 @@ from typing import BinaryIO, NoReturn
 
 import click
 
-from verify.config import Config
+from verify.config import Config, ConfigError, read_file
+from verify.disposition import Policy
 from verify.grammar.visible import one_line
 from verify.lookup.recording import RecordingError, RecordingWriter, continue_recording
 from verify.mailboxes.items import Item, Refusal
 from verify.mailboxes.sources import open_sources, total
 from verify.model import Answer, replace
+from verify.serving import policy
 from verify.store import OutputError
 
 from .batch import STDOUT, Plan, Stop, of_file
@@ -72,11 +74,14 @@ class Run:
             now=int(time.time()),
             attached=config.attached,
             keep=config.record is not None,
+            policy=_policy(config),
             concurrency=max(1, (config.dns_concurrency or CONCURRENCY) // self._workers),
             rate=None if config.dns_rate is None else config.dns_rate / self._workers,
             folder=str(plan.folder.absolute()),
             metered=sys.stderr is not None and sys.stderr.isatty() and not config.quiet,
         )
+        if self._job.policy is not None and not self._job.policy.enforces:
+            notes.note(f"--policy: {one_line(str(config.rehearse))} enforces nothing")
         self._limits = prepare(self._job).limits  # what is wrong is told before anything is written
         self._engine = self._start()
         try:
@@ -98,7 +103,8 @@ class Run:
     def _open(self, notes: Notes) -> None:
         config, plan = self._config, self._plan
         recorded = self._recorded()
-        identity = fingerprint(plan.sources, replace(config, **{n: getattr(Config(), n) for n in _FREE}))
+        same = replace(config, **{name: getattr(Config(), name) for name in _FREE})
+        identity = fingerprint(plan.sources, same, self._job.policy)
         try:
             self._sinks = open_sinks(plan.outputs, config.resume, about=_about(config, plan), fingerprint=identity)
         except OutputError as problem:
@@ -322,17 +328,29 @@ class Run:
         return waiting
 
 
+def _policy(config: Config) -> Policy | None:
+    """What is rehearsed.  Raises ``ConfigError`` naming the file."""
+    if config.rehearse is None:
+        return None
+    try:
+        return policy(read_file(Path(config.rehearse)).policy)
+    except ConfigError as problem:
+        file, told = one_line(config.rehearse), str(problem)
+        raise Failure(f"--policy: {told if file in told else f'{file}: {told}'}") from None
+
+
 def _about(config: Config, plan: Plan) -> dict[str, str]:
     """What the outputs say of the run."""
     from verify import __version__
 
-    return {
-        "program": f"mailverdict {__version__}",
+    about = {
+        "version": __version__,
         "sources": "\n".join(one_line(source) for source in plan.sources),
-        "begun": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "started_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "dns": one_line(config.dns),
         "dmarc": config.dmarc,
     }
+    return about if config.rehearse is None else {**about, "policy": one_line(config.rehearse)}
 
 
 def _chunks(items: Iterator[Item], first: int, most: int, octets: int) -> Iterator[Chunk]:

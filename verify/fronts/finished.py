@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from verify.grammar.visible import one_line
-from verify.model import Conclusion, ConclusionReason
+from verify.model import ActionKind, ActionReason, Conclusion, ConclusionReason, Rehearsal, Untold
 from verify.rollup import Rollup, Tally
 from verify.store import OutputError, read
 
@@ -30,6 +30,7 @@ class Head(Struct, frozen=True):
     source: _Size
     conclusion: Conclusion
     conclusion_reason: ConclusionReason
+    rehearsal: Rehearsal | None = None
 
 
 HEAD = msgspec.json.Decoder(Head)
@@ -75,7 +76,7 @@ def _lines(path: str) -> Tally:
     with Path(path).open("rb") as stream:
         for line in stream:
             head = HEAD.decode(line)
-            tally.count(head.conclusion, head.conclusion_reason, head.source.size)
+            tally.count(head.conclusion, head.conclusion_reason, head.source.size, head.rehearsal)
     return tally
 
 
@@ -84,7 +85,16 @@ def _table(path: str) -> Tally:
     with Path(path).open(encoding="utf-8", newline="") as stream:
         rows = csv.DictReader(stream)
         for row in rows:
-            tally.count(Conclusion(row["conclusion"]), ConclusionReason(row["reason"]), int(row["size"]))
+            conclusion, reason = Conclusion(row["conclusion"]), ConclusionReason(row["reason"])
+            tally.count(conclusion, reason, int(row["size"]), _rehearsal(row))
         if "conclusion" not in (rows.fieldnames or ()):
             raise ValueError
     return tally
+
+
+def _rehearsal(row: Mapping[str, str]) -> Rehearsal | None:
+    """As much of it as is counted."""
+    if not row["action"]:
+        return None
+    untold = tuple(Untold(word) for word in row["action_untold"].split())
+    return Rehearsal(action=ActionKind(row["action"]), reason=ActionReason(row["action_reason"]), untold=untold)

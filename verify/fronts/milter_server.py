@@ -17,10 +17,10 @@ from typing import TypeVar
 from msgspec import Struct
 
 from verify.config import Config, ConfigError, checked_authserv_id
-from verify.disposition import Action, ActionKind, decide
+from verify.disposition import Action, decide
 from verify.grammar.results import Clause, fold, may_write, write_results
 from verify.lookup.cache import Cache, CachingResolver, Resolver
-from verify.model import Answer, Question, Verdict
+from verify.model import ActionKind, Answer, Question, Verdict
 from verify.render.header import to_header
 from verify.serving import OnError, Serving
 

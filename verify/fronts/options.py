@@ -202,6 +202,13 @@ _BATCH = (
         multiple=True,
         help="Exit with 1 when a message has this conclusion. Repeatable.",
     ),
+    _option(
+        RULES,
+        "--policy",
+        "rehearse",
+        metavar="FILE",
+        help="Rehearse the [policy] of a milter's configuration FILE: what it would do with each message.",
+    ),
     _option(WORK, "--workers", metavar="N", type=click.IntRange(min=1), help="Processes. [one for each processor]"),
     _option(
         WORK,

@@ -76,11 +76,11 @@ class Sinks:
         if self._store is not None or any(one.form == "csv" for one in self._files):
             judged = [_JUDGED.decode(line) for line in lines]
             for whole in judged:
-                tally.count(whole.conclusion, whole.conclusion_reason, whole.source.size)
+                tally.count(whole.conclusion, whole.conclusion_reason, whole.source.size, whole.rehearsal)
         else:
             for line in lines:
                 head = HEAD.decode(line)
-                tally.count(head.conclusion, head.conclusion_reason, head.source.size)
+                tally.count(head.conclusion, head.conclusion_reason, head.source.size, head.rehearsal)
         for file in self._files:
             if file.form == "csv":
                 from verify.render import table

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from verify.config import Config, ConfigError, DnsMode, lookup
+from verify.disposition import Policy, rehearse
 from verify.grammar.visible import one_line
 from verify.lookup.cache import Cache, CachingResolver
 from verify.lookup.live import LiveResolver, NoResolver
@@ -44,8 +45,9 @@ class Job(Struct, frozen=True, kw_only=True):
     """What all chunks of a run have in common.  ``key``: tells runs apart, for workers that outlive one.
 
     ``now``: epoch seconds at which the run began.  ``keep``: report every answer that a verdict rests on and is not
-    known to stand (--record).  ``concurrency``, ``rate``: of one worker.  ``folder``: where the index of what was
-    judged lies; with ``metered`` each worker shows there how many questions it has in flight.
+    known to stand (--record).  ``policy``: what is rehearsed.  ``concurrency``, ``rate``: of one worker.  ``folder``:
+    where the index of what was judged lies; with ``metered`` each worker shows there how many questions it has in
+    flight.
     """
 
     key: str
@@ -53,6 +55,7 @@ class Job(Struct, frozen=True, kw_only=True):
     now: int
     attached: bool = False
     keep: bool = False
+    policy: Policy | None = None
     concurrency: int
     rate: float | None = None
     folder: str
@@ -356,10 +359,15 @@ class _Reading:
             if isinstance(inner, Exception):
                 return Bug(_told(inner, self._sources[place]))
             labels.append(part.label)
-            lines.append(to_json(inner))
+            lines.append(self._written(inner))
         if labels:
             outcome = replace(outcome, attached=tuple(labels))
-        return Judged((to_json(outcome), *lines), key)
+        return Judged((self._written(outcome), *lines), key)
+
+    def _written(self, verdict: Verdict) -> bytes:
+        """The line of a verdict, with what the policy that is rehearsed would do."""
+        policy = self._worker.job.policy
+        return to_json(verdict if policy is None else replace(verdict, rehearsal=rehearse(verdict, policy)))
 
 
 def _like(first: Done, source: Source) -> Done:

@@ -31,6 +31,7 @@ from verify.model import (
     Origin,
     OriginatingIp,
     Recorded,
+    Rehearsal,
     Source,
     SpfResult,
     Time,
@@ -75,6 +76,7 @@ class Document(Struct, frozen=True, kw_only=True):
     headers_removed: tuple[int, ...]
     elapsed_ms: float | None
     attached: tuple[str, ...]
+    rehearsal: Rehearsal | None = None
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -116,6 +118,7 @@ def to_document(verdict: Verdict) -> Document:
         headers_removed=verdict.headers_removed,
         elapsed_ms=verdict.elapsed_ms,
         attached=verdict.attached,
+        rehearsal=verdict.rehearsal,
     )
 
 
@@ -166,6 +169,7 @@ def from_json(octets: bytes) -> Verdict:
         headers_removed=document.headers_removed,
         elapsed_ms=document.elapsed_ms,
         attached=document.attached,
+        rehearsal=document.rehearsal,
     )
     try:
         to_header(verdict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from verify.explain import batch
@@ -32,6 +33,9 @@ def _lines(tally: Tally, rollup: Rollup | None) -> Iterator[str]:
     if tally.refused:
         yield ""
         yield f"Could not be read: {batch.count(tally.refused)}"
+    if tally.actions:
+        yield ""
+        yield from _rehearsal(tally, rollup)
     if rollup is None:
         return
     if rollup.faked:
@@ -53,6 +57,24 @@ def _lines(tally: Tally, rollup: Rollup | None) -> Iterator[str]:
                 f"{batch.BREAKAGES[stream.breakage]}"
             )
         yield from _more(len(rollup.streams) - _LISTED + rollup.streams_more)
+
+
+def _rehearsal(tally: Tally, rollup: Rollup | None) -> Iterator[str]:
+    yield batch.rehearsal(tally)
+    for kind, reason, number in tally.rehearsed():
+        why = batch.ACTION_REASONS[reason]
+        yield f"  {f'{kind}: {reason}':<30}{batch.count(number):>9}  {why[:1].upper()}{why[1:]}."
+    for sentence in batch.reservations(tally):
+        yield from textwrap.wrap(sentence, 100)
+    if rollup is None or not rollup.rehearsed:
+        return
+    yield ""
+    yield "Most of what would not be delivered as now:"
+    for one in rollup.rehearsed[:_LISTED]:
+        domain = shown(one.author_domain, 80) if one.author_domain else "no clear author"
+        by = f" sent by {shown(one.stream, 80)}" if one.stream else ""
+        yield f"  {batch.count(one.messages):>9}  {domain}{by}: {batch.ACTIONS[one.action]}, {one.reason}"
+    yield from _more(len(rollup.rehearsed) - _LISTED + rollup.rehearsed_more)
 
 
 def _more(count: int) -> Iterator[str]:

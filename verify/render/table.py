@@ -53,6 +53,11 @@ COLUMNS: dict[str, Callable[[Judged], Any]] = {
     "breakage": lambda one: (breakage(one) or [None])[0],
     "anomalies": lambda one: _SEVERAL.join(dict.fromkeys(item.code for item in one.anomalies)),
     "dns_errors": lambda one: len(one.dns.errors),
+    "action": lambda one: one.rehearsal and one.rehearsal.action,
+    "action_reason": lambda one: one.rehearsal and one.rehearsal.reason,
+    "action_override": lambda one: one.rehearsal and one.rehearsal.override,
+    "action_stream": lambda one: one.rehearsal and one.rehearsal.stream,
+    "action_untold": lambda one: one.rehearsal and _SEVERAL.join(one.rehearsal.untold),
 }
 
 

@@ -19,7 +19,7 @@ from verify.grammar.visible import one_line
 from verify.rollup import Judged, Rollup, severity
 
 from .figures import rollup
-from .rows import INDEXES, INSERTS, TABLES, Row, message_row, recorded_rows, result_rows
+from .rows import INDEXES, INSERTS, TABLES, Row, message_row, recorded_rows, rehearsal_rows, result_rows
 
 SCHEMA_VERSION = 1
 WORST = 100  # messages whose whole verdict is kept
@@ -31,7 +31,7 @@ VERDICT_KEYS = 100  # keys of an object: more than any type of ours has
 SEVERE = 11  # severity from which a message is worth keeping
 PAGES_OF_WAL = 4000  # pages of 4 KiB between checkpoints
 
-_OF_A_MESSAGE = ("results", "recorded", "anomalies")
+_OF_A_MESSAGE = ("results", "recorded", "anomalies", "rehearsal")
 
 Refused: TypeAlias = tuple[str, str | None, str]  # path, member, problem: visible text
 
@@ -101,6 +101,7 @@ class Store:
             rows["results"].extend((number, *row) for row in result_rows(one))
             rows["recorded"].extend((number, *row) for row in recorded_rows(one))
             rows["anomalies"].extend((number, item.code.value, item.detail) for item in one.anomalies)
+            rows["rehearsal"].extend((number, *row) for row in rehearsal_rows(one))
             rows["errors"].extend(
                 (position, number, "dns", None, None, error.cause or error.outcome, error.name, error.type)
                 for error in one.dns.errors

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from verify.model import Conclusion, ConclusionReason
+from verify.model import ActionKind, ActionReason, Conclusion, ConclusionReason
 from verify.rollup import (
     Breakage,
     Count,
@@ -15,6 +15,7 @@ from verify.rollup import (
     Faked,
     Period,
     ReasonCount,
+    Rehearsed,
     Rollup,
     Stream,
     Tally,
@@ -26,6 +27,7 @@ FAKED = 20  # Author Domains listed
 STREAMS = 20
 DISAGREEMENTS = 20
 TROUBLES = 20
+REHEARSED = 20
 PLACES = 3  # networks and HELO names listed for a domain
 STEPS = 62  # steps of the time axis
 OUTLIERS = 200  # one message in so many, at either end, may be left off the time axis
@@ -48,6 +50,13 @@ def rollup(database: sqlite3.Connection) -> Rollup:
         tally.reasons[ConclusionReason(reason)] = count
         held = tally.conclusions.get(Conclusion(conclusion), 0)
         tally.conclusions[Conclusion(conclusion)] = held + count
+    for action, reason, count in ask("SELECT action, reason, count(*) FROM rehearsal GROUP BY 1, 2"):
+        tally.actions[f"{action} {reason}"] = count
+    tally.untold = ask("SELECT count(untold) FROM rehearsal")[0][0]
+    tally.unsettled = ask(
+        """SELECT count(*) FROM rehearsal AS r JOIN messages AS m ON m.id = r.message_id
+           WHERE m.conclusion = 'undetermined' AND r.action = 'add' AND r.reason IN ('not-failed', 'dns-trouble')"""
+    )[0][0]
     first, last, dated = ask("SELECT date(min(received_at)), date(max(received_at)), count(received_at) FROM messages")[
         0
     ]
@@ -69,7 +78,10 @@ def rollup(database: sqlite3.Connection) -> Rollup:
         """SELECT kind, problem, min(coalesce(name || ' ' || type, path || coalesce(', ' || member, ''))), count(*) AS n
            FROM errors GROUP BY 1, 2 ORDER BY kind DESC, n DESC, 2"""
     )
+    rehearsed, rehearsed_more = _rehearsed(database)
     return Rollup(
+        rehearsed=rehearsed,
+        rehearsed_more=rehearsed_more,
         tally=tally,
         about=dict(ask("SELECT key, value FROM run")),
         first=first,
@@ -158,6 +170,31 @@ def _places(database: sqlite3.Connection, column: str, domain: str) -> tuple[tup
         (domain,),
     ).fetchone()
     return _counts(most), max(number - PLACES, 0)
+
+
+def _rehearsed(database: sqlite3.Connection) -> tuple[tuple[Rehearsed, ...], int]:
+    """What most of the mail is that a policy would not deliver, and how much of other kinds there is."""
+    rows = database.execute(
+        """SELECT m.author_domain, r.stream, r.action, r.reason, count(*) AS n,
+             (SELECT count(*) FROM messages AS p
+              WHERE p.author_domain = m.author_domain AND p.conclusion = 'authenticated'),
+             count(*) OVER ()
+           FROM rehearsal AS r JOIN messages AS m ON m.id = r.message_id WHERE r.action <> 'add'
+           GROUP BY 1, 2, 3, 4 ORDER BY n DESC, 1, 2, 3, 4 LIMIT ?""",
+        (REHEARSED,),
+    ).fetchall()
+    found = tuple(
+        Rehearsed(
+            author_domain=domain,
+            stream=stream,
+            action=ActionKind(action),
+            reason=ActionReason(reason),
+            messages=messages,
+            passed=passed,
+        )
+        for domain, stream, action, reason, messages, passed, _ in rows
+    )
+    return found, max(rows[0][-1] - REHEARSED, 0) if rows else 0
 
 
 def _streams(database: sqlite3.Connection) -> Iterator[Stream]:

@@ -48,12 +48,17 @@ CREATE TABLE errors (
   message_id INTEGER REFERENCES messages (id),
   kind TEXT NOT NULL, path TEXT, member TEXT, problem TEXT NOT NULL, name TEXT, type TEXT
 );
+CREATE TABLE rehearsal (
+  message_id INTEGER PRIMARY KEY REFERENCES messages (id),
+  action TEXT NOT NULL, reason TEXT NOT NULL, override TEXT, stream TEXT, reply TEXT, untold TEXT
+);
 CREATE TABLE worst (
   message_id INTEGER PRIMARY KEY REFERENCES messages (id),
   severity INTEGER NOT NULL, alike TEXT NOT NULL, verdict TEXT NOT NULL
 );
 """
 INDEXES = """
+CREATE INDEX IF NOT EXISTS rehearsal_action ON rehearsal (action, reason);
 CREATE INDEX IF NOT EXISTS messages_conclusion ON messages (conclusion, reason);
 CREATE INDEX IF NOT EXISTS messages_author_domain ON messages (author_domain, conclusion);
 CREATE INDEX IF NOT EXISTS messages_network ON messages (network);
@@ -146,7 +151,21 @@ def recorded_rows(one: Judged) -> Iterator[Row]:
             )
 
 
+def rehearsal_rows(one: Judged) -> Iterator[Row]:
+    """None without a policy."""
+    what = one.rehearsal
+    if what is not None:
+        yield what.action, what.reason, what.override, what.stream, what.reply, " ".join(what.untold) or None
+
+
 INSERTS = {
     name: f"INSERT INTO {name} VALUES ({', '.join('?' * columns)})"  # noqa: S608 - ours
-    for name, columns in (("messages", 41), ("results", 9), ("recorded", 11), ("anomalies", 3), ("errors", 8))
+    for name, columns in (
+        ("messages", 41),
+        ("results", 9),
+        ("recorded", 11),
+        ("anomalies", 3),
+        ("errors", 8),
+        ("rehearsal", 7),
+    )
 }
