@@ -204,27 +204,27 @@ def test_exceptions_by_domain_network_and_recipient() -> None:
 @pytest.mark.parametrize("policy", [Policy(), ENFORCE, CAUTIOUS])
 def test_a_rehearsal_says_what_the_milter_would_do(reason: R, policy: Policy) -> None:
     one = verdict(reason)
-    row, action = rehearse(one, policy), decide(one, policy)
+    row, action = rehearse(one, policy, named=False), decide(one, policy)
     assert (row.action, row.reason, row.override) == (action.kind, action.reason, action.override)
     assert (row.reply is None) == (action.code is None)
     assert row.untold == ()
 
 
 def test_a_rehearsal_gives_the_reply_that_the_client_would_see() -> None:
-    row = rehearse(failing(PolicyWord.REJECT), ENFORCE)
+    row = rehearse(failing(PolicyWord.REJECT), ENFORCE, named=False)
     assert row.reply == f"550 5.7.1 Email rejected per DMARC policy for {verdict(R.NOT_ALIGNED).author.domain}"
-    assert rehearse(failing(PolicyWord.QUARANTINE), ENFORCE).reply is None
+    assert rehearse(failing(PolicyWord.QUARANTINE), ENFORCE, named=False).reply is None
 
 
-def test_mail_from_inside_is_not_judged_in_a_rehearsal_where_the_user_vouches_for_the_boundary() -> None:
-    inside = replace(
-        verdict(R.AUTHOR_REPEATED).origin, source=OriginSource.CONFIGURED, reason=OriginReason.NEVER_CROSSED
-    )
-    one = replace(verdict(R.AUTHOR_REPEATED), origin=inside)
-    row = rehearse(one, ENFORCE)
+@pytest.mark.parametrize("how", [OriginReason.NEVER_CROSSED, OriginReason.AUTHENTICATED_CLIENT])
+def test_mail_from_inside_is_not_judged_in_a_rehearsal_where_the_user_named_the_boundary(how: OriginReason) -> None:
+    base = verdict(R.AUTHOR_REPEATED)
+    one = replace(base, origin=replace(base.origin, source=OriginSource.NONE, reason=how, conflict=False))
+    row = rehearse(one, ENFORCE, named=True)
     assert (row.action, row.reason) == (ActionKind.ADD, ActionReason.NOT_FROM_OUTSIDE)
-    guessed = replace(one, origin=replace(inside, source=OriginSource.INFERRED))
-    assert rehearse(guessed, ENFORCE).reason is ActionReason.AUTHOR_UNCLEAR
+    assert rehearse(one, ENFORCE, named=False).reason is ActionReason.AUTHOR_UNCLEAR
+    doubtful = replace(one, origin=replace(one.origin, conflict=True))
+    assert rehearse(doubtful, ENFORCE, named=True).reason is ActionReason.AUTHOR_UNCLEAR
 
 
 def test_the_stream_of_a_rehearsal_is_who_sent_it() -> None:
@@ -238,7 +238,7 @@ def test_the_stream_of_a_rehearsal_is_who_sent_it() -> None:
         ({"spf": (envelope,)}, "bounce.example"),
         ({"dkim": (), "spf": (), "origin": client}, "192.0.2.7"),
     ):
-        assert rehearse(replace(base, **changes), ENFORCE).stream == stream
+        assert rehearse(replace(base, **changes), ENFORCE, named=False).stream == stream
 
 
 def test_a_rehearsal_says_which_exceptions_stored_mail_cannot_tell() -> None:
@@ -253,12 +253,12 @@ def test_a_rehearsal_says_which_exceptions_stored_mail_cannot_tell() -> None:
             mailing_lists="lists.example",
         )
     )
-    row = rehearse(replace(base, origin=guessed), rules)
+    row = rehearse(replace(base, origin=guessed), rules, named=False)
     assert (row.action, row.untold) == (ActionKind.REJECT, (Untold.RECIPIENT, Untold.NETWORK, Untold.SENDER))
-    known = rehearse(replace(base, origin=vouched), rules)
+    known = rehearse(replace(base, origin=vouched), rules, named=False)
     assert (known.action, known.override, known.untold) == (ActionKind.ADD, Override.LOCAL_POLICY, ())
     elsewhere = replace(vouched, client_ip="198.51.100.7")
-    assert rehearse(replace(base, origin=elsewhere), rules).untold == (Untold.RECIPIENT,)
+    assert rehearse(replace(base, origin=elsewhere), rules, named=False).untold == (Untold.RECIPIENT,)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sqlite3
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,25 +15,36 @@ import click
 import msgspec
 import pytest
 
+from tests.batches import made
 from tests.readme import README, ROOT, Shell, blocks, matches, steps
 from verify.config import VARIABLE, Config, MilterOptions, PolicyOptions, load, read_file, search_path
+from verify.fronts.batch import _SUFFIXES as SUFFIXES_OF_BATCH
 from verify.fronts.cli import _COMMANDS, Program, program
 from verify.fronts.console import Status
-from verify.fronts.options import FORMATS
+from verify.fronts.options import BATCH_FORMATS, FORMATS
 from verify.fronts.output import _SUFFIXES
 from verify.model import (
+    ActionKind,
+    ActionReason,
     Cause,
     Comparison,
     Conclusion,
     ConclusionReason,
     Limits,
     Outcome,
+    Override,
     Profile,
     RecordedStanding,
+    Rehearsal,
     Standing,
+    Untold,
 )
 from verify.profiles import builtin_profiles, load_profiles
-from verify.render.data import Document
+from verify.render.data import Document, to_json
+from verify.render.table import COLUMNS
+from verify.rollup import Judged
+from verify.store import Store
+from verify.store.rows import TABLES
 
 TEXT = README.read_text("utf-8")
 PROSE = re.sub(r"^```.*?^```$", "", TEXT, flags=re.M | re.S)  # a comment in a block looks like a heading
@@ -181,6 +194,69 @@ def test_every_format_and_suffix_is_explained() -> None:
 
 def test_every_key_of_the_verdict_is_explained() -> None:
     assert cells(chapter("JSON")) - {"key"} == set(Document.__struct_fields__)
+
+
+def test_every_format_and_suffix_of_a_batch_is_explained() -> None:
+    text = chapter("What comes out")
+    assert cells(text) - {"`--format`", "--format"} == set(BATCH_FORMATS)
+    for suffix, form in SUFFIXES_OF_BATCH.items():
+        assert re.search(rf"^\| `{form}` \| .*`{re.escape(suffix)}`", text, re.M), suffix
+
+
+def test_every_column_of_the_table_is_explained_in_order() -> None:
+    rows = re.findall(r"^\| (`.*?) \| ", chapter("CSV columns"), re.M)
+    assert [name for row in rows for name in re.findall(r"`([^`]+)`", row)] == list(COLUMNS)
+
+
+def test_every_table_and_column_of_the_database_is_explained() -> None:
+    text = chapter("SQLite tables")
+    database = sqlite3.connect(":memory:")
+    database.executescript(TABLES)
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    assert cells(text) - {"table"} == set(tables)
+    for table in tables:
+        row = re.search(rf"^\| `{table}` \| .*? \| (.*) \|$", text, re.M)
+        assert row is not None
+        columns = {column[1] for column in database.execute(f"PRAGMA table_info({table})")}
+        assert columns <= set(re.findall(r"`(\w+)`", row[1])), table
+    database.close()
+
+
+def test_the_questions_are_those_of_the_samples_and_every_statement_runs() -> None:
+    statements = blocks("sql")
+    questions = (ROOT / "samples" / "questions.sql").read_text("utf-8")
+    assert re.findall(r"^(?:SELECT .*?;\n)", questions, re.M | re.S) == statements[-5:]
+    asked = re.findall(r"^\*\*(.*)\*\*$", chapter("SQLite tables"), re.M)
+    assert asked == re.findall(r"^-- (.*\?.*)$", questions, re.M)
+    database = sqlite3.connect(":memory:")
+    database.executescript(TABLES)
+    for statement in statements:
+        database.execute(statement)
+    database.close()
+
+
+def test_the_answers_to_the_questions_are_those_of_the_made_up_export() -> None:
+    """Its first rows; the export is that of ``tests.batches``."""
+    lines = [to_json(one) for one in made(5000)]
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(str(Path(folder, "o.sqlite")), fresh=True)
+        store.add(len(lines), [(msgspec.json.decode(line, type=Judged), line) for line in lines])
+        store.close()
+        database = sqlite3.connect(Path(folder, "o.sqlite"))
+        chapter_text = TEXT.partition("### SQLite tables\n")[2].partition("\n## ")[0]
+        for statement, answer in zip(blocks("sql", chapter_text), blocks("text", chapter_text), strict=True):
+            head, _, *rows = (re.split(r" {2,}", line.strip()) for line in answer.splitlines())
+            found = database.execute(statement)
+            assert [column[0] for column in found.description] == head
+            held = [[str(value) for value in row if value is not None] for row in found.fetchmany(len(rows))]
+            assert held == rows, statement
+        database.close()
+
+
+def test_every_action_of_a_rehearsal_and_its_reasons_are_explained() -> None:
+    text = chapter("Rehearsing a policy")
+    assert cells(text) - {"key"} == set(Rehearsal.__struct_fields__)
+    assert set(re.findall(r"`([a-z-]+)`", text)) >= {*ActionKind, *ActionReason, *Override, *Untold}
 
 
 def test_every_key_of_the_configuration_is_explained_with_its_default() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.mailboxes_maker import report
 from tests.signing import key_record, rsa_key, sign
 from tests.test_batch import TRUST, batch, in_file, start, verdicts
 
@@ -279,3 +280,21 @@ def test_a_killed_rehearsal_goes_on_with_the_same_policy_only(
     assert ran.status == 0
     assert told(in_file(output)) == EXPECTED
     assert "4 of 8 messages would not be delivered" in ran.err
+
+
+def test_what_never_came_in_from_outside_is_not_judged_but_inside_mail_from_outside_nothing_vouches_for_that(
+    replay: tuple[str, ...], corpus: Path, tmp_path: Path
+) -> None:
+    login = (
+        b"Received: from pc.home.example ([192.0.2.77]) by mx.home.example with ESMTPSA (Authenticated sender: x)\r\n"
+        b"\tid 1; Thu, 01 Jan 2026 00:10:00 +0000\r\n"
+    )
+    outside = CASES["1-reject"][0].partition(b"From:")[0]
+    two = b"From: a@none.example\r\nFrom: b@none.example\r\nSubject: s\r\n\r\nx\r\n"
+    for name, trace in (("1.eml", login), ("2.eml", outside)):
+        header = trace + b"From: colleague@home.example\r\nSubject: phish?\r\n"
+        (tmp_path / name).write_bytes(report([login + two], header=header))
+    policy = corpus / "server.toml"
+    found = verdicts(batch(tmp_path, *replay, "--attached", "--policy", policy).out)
+    assert [one["rehearsal"]["reason"] for one in found[:2]] == ["not-from-outside"] * 2
+    assert found[3]["rehearsal"]["reason"] == "author-unclear"

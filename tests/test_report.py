@@ -321,7 +321,9 @@ def test_a_batch_ten_times_as_large_has_a_page_no_larger(tmp_path: Path, source:
 def test_what_a_policy_would_do_is_on_the_page_and_in_the_summary(tmp_path: Path) -> None:
     policy = Policy(on_reject=ActionKind.REJECT, except_recipients=("a@home.example",))
     rehearsed = rolled(
-        tmp_path, [replace(one, rehearsal=rehearse(one, policy)) for one in made(300)], {"policy": "server.toml"}
+        tmp_path,
+        [replace(one, rehearsal=rehearse(one, policy, named=True)) for one in made(300)],
+        {"policy": "server.toml"},
     )
     lost = sum(count for kind, _, count in rehearsed.tally.rehearsed() if kind is not ActionKind.ADD)
     assert 0 < lost == rehearsed.tally.untold

@@ -193,13 +193,14 @@ def _reply(verdict: Verdict, kind: ActionKind, reason: ActionReason) -> tuple[in
 # ---- rehearsal ----
 
 
-def rehearse(verdict: Verdict, policy: Policy) -> Rehearsal:
+def rehearse(verdict: Verdict, policy: Policy, *, named: bool) -> Rehearsal:
     """What a policy would do with a stored message, were it to arrive now as it did then.
 
     Stored mail has no recipient of an envelope, and often no address that anybody vouches for; exceptions that hang on
-    them are not made, and ``untold`` says so.
+    them are not made, and ``untold`` says so.  ``named``: the user named the hosts, networks or receivers that the
+    origin was read by, so that what never came in from outside did not meet the milter's judgement either.
     """
-    if verdict.origin.never_crossed_border and verdict.origin.vouched_for:  # a milter does not judge it
+    if named and verdict.origin.never_crossed_border and not verdict.origin.conflict:
         return Rehearsal(action=ActionKind.ADD, reason=ActionReason.NOT_FROM_OUTSIDE, stream=_stream(verdict))
     action = decide(verdict, policy)
     return Rehearsal(

@@ -203,6 +203,7 @@ class Worker:
         self.judge = Judge(config, clock=lambda: job.now, resolver=resolver)
         self.settings = self.judge.settings
         self.limits = self.settings.limits
+        self.named = bool(self.settings.receivers or self.settings.trust_hosts or self.settings.trust_networks)
         self._standing: dict[Question, Answer] = {}
         self._used: dict[Question, Answer] = {}
         self._seen: sqlite3.Connection | None = None
@@ -282,6 +283,7 @@ class _Reading:
         self._sources: dict[int, Source] = {}
         self._verdicts: dict[_Key, Verdict | Exception] = {}
         self._parts: dict[_Key, tuple[Attached, ...]] = {}
+        self._foreign: set[_Key] = set()  # attached to mail from outside
 
     def messages(self) -> Iterator[tuple[_Key, Message, Settings | None]]:
         """Every candidate that is to be judged, read when its turn has come."""
@@ -323,7 +325,10 @@ class _Reading:
                 continue
             inside = attached_messages(verdict.origin, self._parts[outer], self._worker.settings)
             for number, (message, settings) in enumerate(inside, 1):
-                yield _Key(place, outer.candidate, number), message, settings
+                key = _Key(place, outer.candidate, number)
+                if settings.foreign:
+                    self._foreign.add(key)
+                yield key, message, settings
 
     def _chosen(self, place: int) -> _Key:
         """The candidate on which a signature verifies, else the first."""
@@ -343,7 +348,7 @@ class _Reading:
             self._done[place] = _like(self._done[first], source)
         return tuple(self._done[place] for place in range(len(self._chunk)))
 
-    def _judged(self, place: int, key: bytes) -> Done:
+    def _judged(self, place: int, octets: bytes) -> Done:
         chosen = self._chosen(place)
         outcome = self._verdicts[chosen]
         if isinstance(outcome, Exception):
@@ -355,19 +360,22 @@ class _Reading:
         lines = []
         labels = []
         for number, part in enumerate(self._parts.get(chosen, ()), 1):
-            inner = self._verdicts[_Key(place, chosen.candidate, number)]
+            key = _Key(place, chosen.candidate, number)
+            inner = self._verdicts[key]
             if isinstance(inner, Exception):
                 return Bug(_told(inner, self._sources[place]))
             labels.append(part.label)
-            lines.append(self._written(inner))
+            lines.append(self._written(inner, named=self._worker.named and key not in self._foreign))
         if labels:
             outcome = replace(outcome, attached=tuple(labels))
-        return Judged((self._written(outcome), *lines), key)
+        return Judged((self._written(outcome, named=self._worker.named), *lines), octets)
 
-    def _written(self, verdict: Verdict) -> bytes:
+    def _written(self, verdict: Verdict, *, named: bool) -> bytes:
         """The line of a verdict, with what the policy that is rehearsed would do."""
         policy = self._worker.job.policy
-        return to_json(verdict if policy is None else replace(verdict, rehearsal=rehearse(verdict, policy)))
+        return to_json(
+            verdict if policy is None else replace(verdict, rehearsal=rehearse(verdict, policy, named=named))
+        )
 
 
 def _like(first: Done, source: Source) -> Done:
