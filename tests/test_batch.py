@@ -226,6 +226,25 @@ def test_the_same_octets_are_judged_once_and_listed_each_time(
 # ---- what goes wrong ----
 
 
+@pytest.mark.parametrize("size", [1, 40])
+@pytest.mark.parametrize("partial_first", [True, False])
+def test_the_same_octets_are_whole_or_partial_as_the_name_of_each_file_says(
+    corpus: Path, tmp_path: Path, size: int, partial_first: bool
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    message = (corpus / "eml" / "001.eml").read_bytes()
+    octets = b"%d\n%s<?xml version='1.0'?><plist/>" % (len(message), message)
+    partial, whole = ("1.partial.emlx", "2.emlx") if partial_first else ("2.partial.emlx", "1.emlx")
+    for name in (partial, whole):
+        (folder / name).write_bytes(octets)
+    before = COUNT_JUDGED.format(size=size, path=str(tmp_path / "calls"))
+    ran = batch(folder, *replay(corpus), workers=1, before=before)
+    notes = {Path(one["source"]["path"]).name: one["source"]["fidelity_notes"] for one in verdicts(ran.out)}
+    assert "attachments-left-out" in notes[partial]
+    assert "attachments-left-out" not in notes[whole]
+
+
 def test_what_cannot_be_read_is_one_line_each_and_the_rest_goes_on(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "damaged.zip").write_bytes(b"PK\x03\x04" + b"\0" * 40)
     (tmp_path / "none.eml").write_bytes(b"")

@@ -297,7 +297,8 @@ class _Reading:
                 self._done[place] = found
                 continue
             source = found[0].source
-            key = bytes.fromhex(source.sha256) + item.form.encode()
+            # what is made of the same octets depends on the form, and for Apple Mail's partial messages on the name
+            key = bytes.fromhex(source.sha256) + item.form.encode() + source.fidelity.encode()
             if key in self._first:
                 self._repeated[place] = (self._first[key], source)
                 continue
