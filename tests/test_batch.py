@@ -245,6 +245,24 @@ def test_the_same_octets_are_whole_or_partial_as_the_name_of_each_file_says(
     assert "attachments-left-out" not in notes[whole]
 
 
+@pytest.mark.parametrize("name", ["o.jsonl", "o.csv", "o.sqlite", "o.html"])
+def test_an_output_in_a_folder_of_the_sources_is_no_part_of_them(corpus: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.eml").write_bytes((corpus / "eml" / f"{number:03}.eml").read_bytes())
+    (tmp_path / "link").symlink_to(folder)
+    for source, output in ((folder, folder / name), (folder, tmp_path / "link" / f"b{name}")):
+        ran = batch(source, *replay(corpus), "--output", output, "--output", folder / f"c{output.name}", workers=1)
+        assert ran.status == 0
+        assert "cannot be read" not in ran.err + ran.out
+        assert "is empty" not in ran.err + ran.out
+        assert not re.search(r"no mail|unreadable", ran.err + ran.out)
+        for one in folder.iterdir():
+            if one.suffix != ".eml":
+                one.unlink()
+
+
 def test_what_cannot_be_read_is_one_line_each_and_the_rest_goes_on(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "damaged.zip").write_bytes(b"PK\x03\x04" + b"\0" * 40)
     (tmp_path / "none.eml").write_bytes(b"")

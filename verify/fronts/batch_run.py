@@ -33,7 +33,7 @@ from .processes import Processes
 from .progress import Counts, progress, rate_of
 from .repeated import Seen, discard, fingerprint, moved
 from .run import Dask, Engine, Window
-from .sinks import open_sinks
+from .sinks import open_sinks, written
 from .worker import Bug, Chunk, Done, Job, Judged, Result, Same, judge_chunk, lost, pack, prepare, unpack
 
 CHUNK_ITEMS = 256  # messages of a chunk; those that lack answers are in flight together
@@ -191,7 +191,8 @@ class Run:
         self._progress = progress(octets, self._before, self._waiting, quiet=self._config.quiet)
         stack.callback(self._progress.close)
         self._window = Window(engine, self._submit, lost, in_flight=IN_FLIGHT * engine.workers, tick=self._tick)
-        items = self._after_position(open_sources(self._plan.sources, self._limits))
+        ours = written(self._plan.outputs, self._plan.folder)
+        items = self._after_position(open_sources(self._plan.sources, self._limits, ours=ours))
         most = CHUNK_ITEMS if messages is None else min(CHUNK_ITEMS, max(1, -(-messages // engine.workers)))
         size = min(CHUNK_OCTETS, max(CHUNK_OCTETS_LEAST, octets // engine.workers))
         for chunk, result in self._window.results(_chunks(items, self._position, most, size)):

@@ -230,6 +230,14 @@ def open_sinks(
         raise
 
 
+def written(outputs: Sequence[Output], folder: Path) -> tuple[str, ...]:
+    """Every file that a run may write, with those that lie beside its outputs meanwhile; ``folder``: of the run."""
+    stored = ("", "-wal", "-shm", "-journal")
+    files = [one.path for one in outputs if not is_stream(one.path)]
+    ends = (_JOURNAL, *stored, *(_STORE + end for end in stored))
+    return (*(path + end for path in files for end in ends), str(folder))
+
+
 def _journal_path(outputs: Sequence[Output]) -> Path | None:
     """Beside the first output that is a file."""
     return next((Path(one.path + _JOURNAL) for one in outputs if not is_stream(one.path)), None)

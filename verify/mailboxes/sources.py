@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,18 +25,22 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::|://)")
 _NAME_OCTETS = 64 * 1024  # of one line of a list of paths
 
 
-def open_sources(paths: Iterable[str], limits: Limits, *, stdin: BinaryIO | None = None) -> Iterator[Item]:
+def open_sources(
+    paths: Iterable[str], limits: Limits, *, stdin: BinaryIO | None = None, ours: Sequence[str] = ()
+) -> Iterator[Item]:
     """Every message of the sources, or why it cannot be read; the same items in the same order each time.
 
     ``-`` stands for a list of paths on standard input, one a line (or ended by NUL, as ``find -print0`` writes them);
     an address (``https://...``, ``s3://...``) is read through fsspec.  Nothing is raised for what is found there.
+    ``ours``: files and folders that the run itself writes; where they lie in a folder they are no part of the source.
     """
+    written = frozenset(os.path.realpath(path) for path in ours)
     for path in paths:
         if path == "-":
             for listed in _list_of_paths(stdin or sys.stdin.buffer):
-                yield from _open(listed, limits)
+                yield from _open(listed, limits, written)
         else:
-            yield from _open(path, limits)
+            yield from _open(path, limits, written)
 
 
 def total(paths: Iterable[str]) -> tuple[int, int | None]:
@@ -64,7 +68,7 @@ def total(paths: Iterable[str]) -> tuple[int, int | None]:
     return octets, messages if known else None
 
 
-def _open(path: str, limits: Limits) -> Iterator[Item]:
+def _open(path: str, limits: Limits, ours: frozenset[str]) -> Iterator[Item]:
     if _URL.match(path):
         from verify.mailboxes import remote  # each is imported where it is needed
 
@@ -82,16 +86,21 @@ def _open(path: str, limits: Limits) -> Iterator[Item]:
         yield refusal(visible(path), None, "is not the name of a file")
         return
     if stat.S_ISDIR(status.st_mode):
+        root = os.path.realpath(path) if ours else ""
         for found in folders.walk(path, limits):
             if isinstance(found, Refusal):
                 yield found
-            else:
+            elif not ours or not _is_ours(os.path.join(root, found.path[len(path) :].lstrip(os.sep)), ours):  # noqa: PTH118
                 form = Form.MESSAGE if found.certain else Form.FOUND
                 yield from _open_file(found.path, form, limits, note=found.note)
     elif stat.S_ISREG(status.st_mode):
         yield from _open_file(path, Form.MESSAGE, limits)
     else:
         yield refusal(visible(path), None, "is no file but a device or the like")
+
+
+def _is_ours(real: str, ours: frozenset[str]) -> bool:
+    return real in ours or os.path.dirname(real) in ours  # noqa: PTH120
 
 
 def _open_file(path: str, form: Form, limits: Limits, *, note: bool = False) -> Iterator[Item]:
