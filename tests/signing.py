@@ -182,13 +182,7 @@ def split(message: bytes) -> tuple[list[bytes], bytes]:
     if message.startswith(b"\r\n"):
         return [], message[2:]
     header, _, body = message.partition(b"\r\n\r\n")
-    fields: list[bytes] = []
-    for line in header.removesuffix(b"\r\n").split(b"\r\n"):
-        if line[:1] in (b" ", b"\t") and fields:
-            fields[-1] += line + b"\r\n"
-        else:
-            fields.append(line + b"\r\n")
-    return fields, body
+    return [field + b"\r\n" for field in re.split(rb"\r\n(?![ \t])", header.removesuffix(b"\r\n"))], body
 
 
 def select(fields: list[bytes], names: list[str]) -> list[bytes]:
@@ -214,9 +208,10 @@ def header_relaxed(field: bytes) -> bytes:
 
 
 def body_simple(body: bytes) -> bytes:
-    while body.endswith(b"\r\n"):
-        body = body[:-2]
-    return body + b"\r\n"
+    end = len(body)
+    while body.endswith(b"\r\n", 0, end):
+        end -= 2
+    return body[:end] + b"\r\n"
 
 
 def body_relaxed(body: bytes) -> bytes:
