@@ -301,10 +301,12 @@ def test_what_takes_us_too_long_is_deferred_where_something_is_enforced(
         raise TimeoutError
 
     monkeypatch.setattr(Server, "judge", never)
-    for policy, kind in ((ENFORCE, b"t"), ({}, b"c")):
-        folder = tmp_path / kind.decode()
+    for number, (policy, on_error, kind) in enumerate(
+        ((ENFORCE, None, b"t"), (ENFORCE, "accept", b"c"), ({}, None, b"c"), ({}, "tempfail", b"t"))
+    ):
+        folder = tmp_path / str(number)
         folder.mkdir()
-        with serving(folder, Zone(WORLD), policy=policy) as running, running.session() as smtp:
+        with serving(folder, Zone(WORLD), policy=policy, on_error=on_error) as running, running.session() as smtp:
             assert smtp.message(GOOD).kind == kind
 
 
@@ -372,19 +374,28 @@ class Bug(Exception):
     pass
 
 
-@pytest.mark.parametrize(("on_error", "kind"), [("accept", b"c"), ("tempfail", b"t")])
+@pytest.mark.parametrize(
+    ("on_error", "policy", "kind"),
+    [
+        ("accept", ENFORCE, b"c"),
+        ("tempfail", ENFORCE, b"t"),
+        ("tempfail", {}, b"t"),
+        (None, {}, b"c"),
+        (None, ENFORCE, b"t"),  # what might have been rejected is not let in
+    ],
+)
 def test_a_bug_while_judging_costs_the_result_and_not_the_mail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_error: str, kind: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_error: str | None, policy: dict[str, Any], kind: bytes
 ) -> None:
     def broken(*_: object) -> None:
         raise Bug("line one\nline two")
 
-    with serving(tmp_path, Zone(WORLD), on_error=on_error, policy=ENFORCE) as running:
+    with serving(tmp_path, Zone(WORLD), on_error=on_error, policy=policy) as running:
         with monkeypatch.context() as patch, running.session() as smtp:
             patch.setattr(milter_server, "to_header", broken)
             reply = smtp.message(FORGED + GOOD)
             assert (reply.kind, reply.inserted) == (kind, [])
-            assert reply.removed == ([(b"Authentication-Results", 1)] if on_error == "accept" else [])
+            assert reply.removed == ([(b"Authentication-Results", 1)] if kind == b"c" else [])
         with running.session() as smtp:
             assert b"dmarc=pass" in smtp.message(GOOD).field
     assert sum("error=Bug" in line for line in running.lines) == 1

@@ -177,7 +177,17 @@ def test_the_configuration_can_be_checked_alone(start: Any, tmp_path: Path) -> N
     (tmp_path / "bad.toml").write_text('[policy]\non-reject = "bounce"\n')
     good = start("--check-config", "--config", "good.toml")
     assert good.process.wait(20) == 0
-    assert good.errors == "mailverdict: the configuration is good\n"
+    assert good.errors == (
+        "mailverdict: the configuration is good; on-error is not set and the policy enforces something, "
+        "so that a message which cannot be judged is deferred\n"
+    )
+    for more in ('on-error = "accept"\n', 'on-error = "tempfail"\n', "policy = {}\n"):
+        rest = "" if more.startswith("policy") else '[policy]\non-reject = "reject"\n'
+        (tmp_path / "said.toml").write_text(more + '[milter]\nlisten = "inet:8891@127.0.0.1"\n' + rest)
+        (tmp_path / "log").unlink()
+        said = start("--check-config", "--config", "said.toml")
+        assert said.process.wait(20) == 0
+        assert said.errors == "mailverdict: the configuration is good\n"
     (tmp_path / "log").unlink()
     assert 'policy.on-reject: "bounce" is none of add, quarantine, defer, reject' in refused(
         start("--check-config", "--config", "bad.toml")

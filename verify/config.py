@@ -109,7 +109,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow_unsigned_octets: bool = False  # count a signature with l= although octets follow
     limits: Limits = Limits()
     # mail that is handed on
-    on_error: str = "accept"  # what filter and milter do when judging fails: "accept" or "tempfail"
+    # What filter and milter do when judging fails, "accept" or "tempfail"; not set: a milter that enforces defers
+    on_error: str | None = None
     milter: MilterOptions = MilterOptions()
     policy: PolicyOptions = PolicyOptions()
     # batch

@@ -60,6 +60,7 @@ class Serving(Struct, frozen=True, kw_only=True):
 def serving(config: Config) -> Serving:
     """What the milter needs of ``config`` beside what judging needs; ``ConfigError`` names the key."""
     options = config.milter
+    enforced = policy(config.policy)
     if config.record is not None:
         raise ConfigError("record", "is not for a milter, which runs for long; record with check or batch")
     return Serving(
@@ -75,13 +76,16 @@ def serving(config: Config) -> Serving:
         dry_run=options.dry_run,
         log_format=_word("milter.log-format", LogFormat, options.log_format),
         metrics=None if options.metrics is None else _endpoint(options.metrics),
-        on_error=on_error(config),
+        on_error=on_error(config, enforces=enforced.enforces),
         own_networks=tuple(network("trust-network", text) for text in texts("trust-network", config.trust_network)),
-        policy=policy(config.policy),
+        policy=enforced,
     )
 
 
-def on_error(config: Config) -> OnError:
+def on_error(config: Config, *, enforces: bool = False) -> OnError:
+    """Where nothing is said, ``accept``; but what might have been rejected is not let in because we failed."""
+    if config.on_error is None:
+        return OnError.TEMPFAIL if enforces else OnError.ACCEPT
     return _word("on-error", OnError, config.on_error)
 
 

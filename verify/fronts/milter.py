@@ -43,8 +43,9 @@ def _option(*names: str, **settings: Any) -> Callable[[F], F]:
 @_option(
     "--on-error",
     type=click.Choice(("accept", "tempfail")),
-    help="When judging fails through a fault of ours: accept (default) lets the message go on without a field of "
-    "ours; tempfail asks the client to try again. Forged fields are removed in any case.",
+    help="When judging fails through a fault of ours: accept (default where the policy enforces nothing) lets the "
+    "message go on without a field of ours; tempfail (default where it does) asks the client to try again. Forged "
+    "fields are removed in any case.",
 )
 @_option("--check-config", is_flag=True, help="Check options and configuration, say so, and end.")
 @serving_options
@@ -63,8 +64,7 @@ def milter(ctx: click.Context, /, check_config: bool, **_: Any) -> Status:
 
     try:
         if check_config:
-            milter_service.check(lambda: _config(ctx))
-            error("the configuration is good")
+            error(milter_service.check(lambda: _config(ctx)))
             return Status.AUTHENTICATED
         return milter_service.run(lambda: _config(ctx))
     except ConfigError as problem:

@@ -413,9 +413,7 @@ class _Connection:
             raise
         except Exception as failure:  # noqa: BLE001 - mail goes on, whatever is wrong with us
             self._server.told(failure, "judging", transaction.queue_id)
-            # Work that was made to take too long must not end in delivery where something is enforced.
-            overdue = isinstance(failure, TimeoutError) and self._site.serving.policy.enforces
-        if overdue or self._site.serving.on_error is OnError.TEMPFAIL:
+        if self._site.serving.on_error is OnError.TEMPFAIL:
             return [TEMPFAIL], "defer", "error", None
         return [*removals, CONTINUE], "add", "error", None
 

@@ -19,7 +19,7 @@ from verify.lookup.hold import HoldingResolver
 from verify.lookup.live import LiveResolver
 from verify.lookup.recording import RecordingError
 from verify.model import AtMode
-from verify.serving import Serving, serving
+from verify.serving import OnError, Serving, serving
 
 from .console import Failure, Status
 from .milter_report import Log, Metrics, NoMetrics, forget_process, serve_metrics
@@ -27,6 +27,10 @@ from .milter_server import Server, Site
 from .milter_sockets import drop_privileges, open_sockets, remove_sockets, tell_systemd
 from .session import Judge, host_name
 
+_DEFERS = (
+    "the configuration is good; on-error is not set and the policy enforces something, so that a message "
+    "which cannot be judged is deferred"
+)
 _NO_LIBRARY = 'metrics need the library of Prometheus: pip install "mailverdict[metrics]"'
 _AGAIN = 1.0  # seconds before a process that died is started anew
 _RELEASE = 10.0  # seconds that a worker has beyond the drain before it is killed
@@ -274,6 +278,9 @@ class _Supervisor:
                 os.kill(pid, signal.SIGKILL)
 
 
-def check(load: Load) -> None:
-    """All that start-up checks but for the sockets."""
-    make_site(load(), None, NoMetrics())
+def check(load: Load) -> str:
+    """All that start-up checks but for the sockets; what to say of it."""
+    site = make_site(load(), None, NoMetrics())
+    if site.config.on_error is None and site.serving.on_error is OnError.TEMPFAIL:
+        return _DEFERS
+    return "the configuration is good"
