@@ -185,6 +185,7 @@ class Run:
 
     def _judge(self, stack: ExitStack) -> None:
         octets, messages = total(self._plan.sources)
+        gc.set_threshold(50_000, 20, 50)  # verdicts are trees: what could be collected is seldom there
         gc.freeze()  # what is loaded stays; forked workers share its pages
         engine = self._engine
         stack.callback(engine.close)
