@@ -587,7 +587,55 @@ def test_authres_writes_a_forged_clause_where_we_raise() -> None:
         write_results("x", [Clause("spf", "fail", properties=(("smtp.mailfrom", FORGED),))])
 
 
+def written(
+    authserv_id: str = "x", result: str = "fail", mail_from: str = "a.example", comment: str | None = None
+) -> str:
+    """What authres writes for one SPF result."""
+    spf = authres.SPFAuthenticationResult(result=result, smtp_mailfrom=mail_from, result_comment=comment)
+    return str(authres.AuthenticationResultsHeader(authserv_id, results=[spf]))
+
+
+def test_authres_lets_a_comment_forge_a_clause_where_we_write_no_comments() -> None:
+    text = written(comment="x) ; dkim=pass (").partition(": ")[2]
+    assert ("dkim", "pass") in [(method, result) for method, result, _ in theirs(text)]  # type: ignore[union-attr]
+    assert "(" not in write_results("x", [Clause("spf", "fail", properties=(("smtp.mailfrom", "a.example"),))])
+
+
+def test_authres_writes_line_ends_as_they_are_where_we_raise() -> None:
+    assert "\r\nX: y" in written(mail_from="a@b\r\nX: y")
+    assert "\r\nX: y" in written(comment="c\r\nX: y")
+    with pytest.raises(ValueError, match=r"not fit for smtp\.mailfrom"):
+        write_results("x", [Clause("spf", "fail", properties=(("smtp.mailfrom", "a@b\r\nX: y"),))])
+
+
+def test_authres_writes_results_and_ids_as_they_are_where_we_raise() -> None:
+    assert "spf=fail; dkim=pass" in written(result="fail; dkim=pass")
+    assert ": x; dkim=pass; spf=fail" in written(authserv_id="x; dkim=pass")
+    with pytest.raises(ValueError, match="no keyword"):
+        write_results("x", [Clause("spf", "fail; dkim=pass")])
+    assert write_results("x; dkim=pass", []) == '"x; dkim=pass"; none'
+
+
+def test_authres_writes_what_it_cannot_read_beyond_ascii_where_we_raise() -> None:
+    text = written(mail_from="b\u00e4@c").partition(": ")[2]
+    assert "\u00e4" in text
+    assert isinstance(theirs(text), str)  # the name of an exception
+    with pytest.raises(ValueError, match=r"not fit for smtp\.mailfrom"):
+        write_results("x", [Clause("spf", "fail", properties=(("smtp.mailfrom", "b\u00e4@c"),))])
+
+
 def test_authres_writes_an_empty_property_value_badly_where_we_raise() -> None:
+    with pytest.raises(AttributeError):
+        str(
+            authres.AuthenticationResultsHeader(
+                "x",
+                results=[
+                    authres.DKIMAuthenticationResult(
+                        result="pass", properties=[authres.AuthenticationResultProperty("header", "d")]
+                    )
+                ],
+            )
+        )
     with pytest.raises(ValueError, match=r"not fit for header\.d"):
         write_results("x", [Clause("dkim", "pass", properties=(("header.d", ""),))])
 

@@ -307,6 +307,18 @@ def test_thousands_of_macros_cost_no_more_than_a_name_can_hold():
     assert (result.result, len(made)) == (FAIL, 1)
 
 
+def test_octets_for_a_sender_are_no_text_for_the_library():
+    with pytest.raises(TypeError):
+        pyspf.query(i=CLIENT, s=b"a@example.com", h="h")
+    assert check_mail_from(CLIENT, "h.example", "a@example.com", Zone(spf("v=spf1 +all")).ask, Limits()).result is PASS
+
+
+def test_the_librarys_header_takes_line_ends_over_and_is_never_used():
+    query = pyspf.query(i=CLIENT, s="a\r\nX: y@example.com", h="h")
+    query.mechanism = "all"
+    assert "\r\nX: y" in query.get_header("pass", receiver="r")
+
+
 def test_a_record_over_the_limit_is_not_read():
     limit = Limits().spf_record_octets
     head, tail = "v=spf1 ", " +all"
