@@ -266,7 +266,14 @@ def site(zone: Zone | None, *, delay: float = 0, milter: Any = None, policy: Any
     whole = Config(milter=MilterOptions(**(milter or {})), policy=PolicyOptions(**(policy or {})), **config)
     resolver = None if zone is None else CachingResolver(Network(zone, delay))
     checks = checked(whole)
-    first = Judge(whole, authserv_id="host.r.example", at=AtMode.NOW, resolver=resolver, dns_seconds=checks.time_budget)
+    first = Judge(
+        whole,
+        authserv_id="host.r.example",
+        at=AtMode.NOW,
+        resolver=resolver,
+        dns_seconds=checks.time_budget,
+        diagnose=False,
+    )
     return Site(config=whole, serving=checks, resolver=resolver, first=first, judges={})
 
 

@@ -60,11 +60,11 @@ SENT = [name for name, (raw, _, _) in ALL.items() if can_be_sent(raw)]
 
 
 def checked(name: str, *, in_session: bool = False) -> Verdict:
-    """``in_session``: as the milter has it, where no line of the header is our own server's."""
+    """``in_session``: as the milter has it: no line of the header is our own server's, and nothing is diagnosed."""
     raw, envelope, world = ALL[name]
     envelope = replace(envelope, in_session=in_session)
     resolver = CachingResolver(Network(Zone(world)))
-    with Judge(Config(at=NOW), authserv_id=ID, at=AtMode.NOW, resolver=resolver) as judge:
+    with Judge(Config(at=NOW), authserv_id=ID, at=AtMode.NOW, resolver=resolver, diagnose=not in_session) as judge:
         return judge.judge(raw, None, envelope)
 
 
@@ -125,6 +125,18 @@ def test_the_milter_gives_the_verdict_of_check(name: str, tmp_path: Path, judged
     assert field == to_header(checked(name)).encode()
     (verdict,) = judged
     assert comparable(verdict) == comparable(checked(name, in_session=True))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_verdict_without_diagnoses_is_the_same_otherwise(name: str) -> None:
+    raw, envelope, world = ALL[name]
+    resolver = CachingResolver(Network(Zone(world)))
+    whole = checked(name)
+    with Judge(Config(at=NOW), authserv_id=ID, at=AtMode.NOW, resolver=resolver, diagnose=False) as judge:
+        verdict = judge.judge(raw, None, envelope)
+    assert not any(one.diagnoses for one in verdict.dkim)
+    stripped = replace(whole, dkim=tuple(replace(one, diagnoses=()) for one in whole.dkim))
+    assert replace(verdict, elapsed_ms=0, dns=stripped.dns) == replace(stripped, elapsed_ms=0)
 
 
 def test_most_messages_can_be_sent_as_frames() -> None:

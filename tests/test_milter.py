@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import random
 import resource
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +311,54 @@ def test_what_takes_us_too_long_is_deferred_where_something_is_enforced(
         folder.mkdir()
         with serving(folder, Zone(WORLD), policy=policy, on_error=on_error) as running, running.session() as smtp:
             assert smtp.message(GOOD).kind == kind
+
+
+BIG = GOOD + b"x\r\n" * 100_000  # not judged on the event loop
+
+
+@pytest.mark.parametrize(("seconds", "judged"), [(0.3, True), (3.0, False)])
+def test_the_guard_counts_the_work_on_a_message_and_not_the_wait_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, judged: bool
+) -> None:
+    real = milter_server._Judging.begin
+
+    def slow(judging: Any) -> Any:
+        time.sleep(seconds)
+        return real(judging)
+
+    monkeypatch.setattr(milter_server, "GUARD_SECONDS", 1.0)
+    monkeypatch.setattr(milter_server._Judging, "begin", slow)
+    with serving(tmp_path, Zone(WORLD), milter={"time_budget": 0.01}) as running, ExitStack() as stack:
+        sessions = [stack.enter_context(running.session()) for _ in range(8 if judged else 1)]
+        for smtp in sessions:
+            smtp.connect()
+            smtp.begin()
+            smtp.headers(BIG.partition(b"\r\n\r\n")[0] + b"\r\n")
+            smtp.end_of_headers()
+            smtp.body(BIG.partition(b"\r\n\r\n")[2])
+        with ThreadPoolExecutor(len(sessions)) as threads:
+            for reply in threads.map(lambda smtp: smtp.end(), sessions):
+                assert (reply.kind, bool(reply.inserted)) == (b"c", judged)
+
+
+def test_a_header_that_signatures_go_over_again_and_again_is_not_judged_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    real = milter_server._Judging.begin
+
+    def noted(judging: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return real(judging)
+
+    monkeypatch.setattr(milter_server._Judging, "begin", noted)
+    one = b"DKIM-Signature: v=1; a=rsa-sha256; d=legit.example; s=s; h=from; bh=eA==; b=eA==\r\n"
+    fill = b"X: " + b"y" * 20_000 + b"\r\n"
+    many = b"From: " + b"a@legit.example, " * 2000 + b"b@legit.example\r\n\r\n"
+    with serving(tmp_path, Zone(WORLD)) as running, running.session() as smtp:
+        for raw in (fill + GOOD, one + fill + GOOD, one * 10 + fill + GOOD, many):
+            smtp.message(raw)
+    assert [name.startswith("judge") for name in threads] == [False, False, True, True]
 
 
 def test_a_blank_behind_the_name_of_a_field_hides_nothing(milter: Running) -> None:

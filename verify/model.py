@@ -1105,6 +1105,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     dmarc: DmarcStandard = DmarcStandard.RFC9989
     public_suffix: Callable[[str], str | None] | None = None  # name -> its Organizational Domain by the list
     allow_unsigned_octets: bool = False  # count signatures with l= although octets follow
+    diagnose: bool = True  # look for what explains a signature that does not hold; changes nothing else
     foreign: bool = False  # attached to mail from outside: what is recorded in it is never believed
     limits: Limits = Limits()
 

@@ -306,7 +306,7 @@ def _explained(
     failing.sort(key=lambda check: aligned[check.result.index] is False)
     diagnoses = {
         check.result.index: diagnose(message, fields[check.result.index], check, known, settings.limits)
-        for check in failing[:SIGNATURES_DIAGNOSED]
+        for check in failing[: SIGNATURES_DIAGNOSED if settings.diagnose else 0]
     }
     return tuple(
         replace(

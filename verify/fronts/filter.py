@@ -132,7 +132,7 @@ def _judge(ctx: click.Context, config: Config, settings: Settings) -> Judge:
     from .session import Judge
 
     try:
-        return Judge(config, authserv_id=settings.authserv_id, at=AtMode.NOW)
+        return Judge(config, authserv_id=settings.authserv_id, at=AtMode.NOW, diagnose=False)
     except ConfigError as problem:
         raise refused(ctx, problem) from None
     except RecordingError as problem:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -59,9 +60,10 @@ T = TypeVar("T")
 
 PROGRESS_SECONDS = 5.0  # a mail server waits for 300 s (Postfix) or more between two replies
 IDLE_SECONDS = 7210.0  # as libmilter has it, longer than a mail server lets a client sit
+GUARD_SECONDS = 60.0  # beside what the DNS may take; work that takes longer is a fault of ours
 SETTLE_SECONDS = 5.0  # SMTP sessions under way may end by themselves before the drain
 _EARLY = 0.005  # seconds after the header before the DNS is asked: most bodies are there by then
-_AT_ONCE = 65_536  # octets of a message that is judged on the event loop: some milliseconds at the worst
+_AT_ONCE = 131_072  # octets of work that are done on the event loop: some milliseconds at the worst
 _JUDGES = 16  # names of mail servers that judge under their own ids
 _CHUNK = 256 * 1024
 _NAME = b"Authentication-Results"
@@ -120,6 +122,22 @@ class _Judging:
         self.early: Task | None = None
         self.task: Task | None = None
         self.result: Judged | None = None
+        self._seconds = 2 * site.serving.time_budget + GUARD_SECONDS
+
+    @asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
+        """Time that is spent on this message, as long as some is left; waiting for others does not count."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds):
+                yield
+        finally:
+            self._seconds -= time.monotonic() - began
+
+    @property
+    def at_once(self) -> bool:
+        """So little work that handing it over would take as long."""
+        return self.transaction.work <= _AT_ONCE
 
     def look_ahead(self) -> list[Question] | None:
         """The first questions of the header alone."""
@@ -129,7 +147,7 @@ class _Judging:
 
     def begin(self) -> list[Question] | None:
         transaction = self.transaction
-        shared = self._site.cache if transaction.size <= _AT_ONCE else None
+        shared = self._site.cache if self.at_once else None
         self.task = self._judge.task(transaction.message(), transaction.envelope(), self.early, shared)
         return self._finished(self.task.step())
 
@@ -159,6 +177,7 @@ class Server:
         self.log = log
         self.metrics = metrics
         self._threads = ThreadPoolExecutor(threads, "judge")
+        self._room = asyncio.Semaphore(threads)
         self._connections: set[_Connection] = set()
         self._all_gone = asyncio.Event()
         self._all_gone.set()
@@ -198,11 +217,21 @@ class Server:
         )
         self.metrics.failed(kind)
 
-    async def aside(self, transaction: Transaction, work: Callable[[], T]) -> T:
-        """Do work in a thread, unless it is over a message so small that handing it over would take as long."""
-        if transaction.size <= _AT_ONCE:
+    async def _aside(self, judging: _Judging, work: Callable[[], T]) -> T:
+        """Do work in a thread once one is free, unless there is little of it."""
+        if judging.at_once:
             return work()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        loop = asyncio.get_running_loop()
+
+        def free(_: object) -> None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._room.release)
+
+        await self._room.acquire()
+        running = self._threads.submit(work)
+        running.add_done_callback(free)  # a thread whose work nobody waits for any longer is not free before
+        async with judging.guard():
+            return await asyncio.wrap_future(running)
 
     async def judge(self, judging: _Judging, ahead: asyncio.Task[None] | None) -> Judged:
         """The verdict of a whole message, and what to do with it."""
@@ -222,13 +251,16 @@ class Server:
 
     async def _answer(self, judging: _Judging, first: Callable[[], list[Question] | None]) -> None:
         """Run the evaluation to its end, with every answer that it needs."""
-        needed = await self.aside(judging.transaction, first)
+        needed = await self._aside(judging, first)
         while needed is not None:
             task = judging.task
             assert task is not None
             resolver = judging.resolver
-            answers = await resolver.resolve_async(needed, task.deadline) if needed and resolver else []
-            needed = await self.aside(judging.transaction, partial(judging.go_on, answers))
+            answers: list[Answer] = []
+            if needed and resolver:
+                async with judging.guard():
+                    answers = await resolver.resolve_async(needed, task.deadline)
+            needed = await self._aside(judging, partial(judging.go_on, answers))
 
     async def drain(self, seconds: float) -> None:
         """Let messages under way come to their end, for at most ``seconds``; then close what is left."""
@@ -421,9 +453,7 @@ class _Connection:
         if transaction.spool_failed:
             raise OSError("the body could not be spooled")
         assert self._judging is not None, "the header has ended"
-        budget = self._site.serving.time_budget
-        async with asyncio.timeout(2 * budget + 60):
-            return await self._with_progress(self._server.judge(self._judging, self._ahead))
+        return await self._with_progress(self._server.judge(self._judging, self._ahead))
 
     async def _with_progress(self, work: Awaitable[T]) -> T:
         """Wait for ``work``, and tell the mail server that we are alive meanwhile."""

@@ -55,7 +55,12 @@ def make_site(config: Config, before: Site | None, metrics: Metrics | NoMetrics)
             resolver = CachingResolver(HoldingResolver(live, heard=metrics.answered))
     try:
         first = Judge(
-            config, authserv_id=host_name(), at=AtMode.NOW, resolver=resolver, dns_seconds=checked.time_budget
+            config,
+            authserv_id=host_name(),
+            at=AtMode.NOW,
+            resolver=resolver,
+            dns_seconds=checked.time_budget,
+            diagnose=False,
         )
         if resolver is not None:
             resolver.describe()  # no name server is a reason not to start

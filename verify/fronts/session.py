@@ -84,8 +84,9 @@ def other_octets(limits: Limits) -> int:
 class Judge:
     """Judges messages with one configuration; holds the recording, the resolver and what is known between messages.
 
-    ``authserv_id``, ``at``: what holds when the configuration does not say.  ``clock``: epoch seconds.  Raises
-    ``ConfigError``, ``RecordingError``, ``NoResolver`` and ``OSError`` when it is made; never over a message.
+    ``authserv_id``, ``at``: what holds when the configuration does not say.  ``clock``: epoch seconds.
+    ``diagnose``: False where nobody reads why a signature does not hold, which may take longer than all the rest.
+    Raises ``ConfigError``, ``RecordingError``, ``NoResolver`` and ``OSError`` when it is made; never over a message.
     """
 
     def __init__(
@@ -97,9 +98,10 @@ class Judge:
         clock: Callable[[], float] = time.time,
         resolver: Resolver | None = None,
         dns_seconds: float = DNS_SECONDS,
+        diagnose: bool = True,
     ) -> None:
         config = config or Config()
-        self.settings = resolve(config, authserv_id=authserv_id, at=at)
+        self.settings = replace(resolve(config, authserv_id=authserv_id, at=at), diagnose=diagnose)
         self.envelope = configured_envelope(config)
         self._clock = clock
         self._dns_seconds = dns_seconds
