@@ -94,8 +94,8 @@ def test_a_hold_ends(ask: Any) -> None:
 def test_an_answer_between_two_time_outs_speaks_for_the_domain(ask: Any) -> None:
     network = Network("a.example")
     resolver = held(network)
-    for _ in range(5):
-        ask(resolver, "_dmarc.a.example")
+    for at in range(5):
+        ask(resolver, f"_{at}.a.example")
         network.dead.clear()
         ask(resolver, "a.example")
         network.dead.add("a.example")
@@ -116,6 +116,28 @@ def test_a_dead_name_below_a_domain_says_nothing_of_the_domain(ask: Any) -> None
     assert resolver.is_held("gone.a.example")
     for name in ("a.example", "_dmarc.a.example", "s._domainkey.a.example", "mail.a.example"):
         assert not resolver.is_held(name)
+
+
+def test_an_answer_lifts_the_hold(ask: Any) -> None:
+    network = Network("x._domainkey.a.example", "y._domainkey.a.example")
+    resolver = held(network)
+    ask(resolver, "x._domainkey.a.example", "y._domainkey.a.example", "z._domainkey.a.example")
+    assert not resolver.is_held("z._domainkey.a.example")
+
+
+def test_dead_names_beside_names_that_answered_are_held_by_themselves(ask: Any) -> None:
+    network = Network("x._domainkey.a.example", "y._domainkey.a.example")
+    resolver = held(network)
+    ask(resolver, "z._domainkey.a.example")
+    ask(resolver, "x._domainkey.a.example", "y._domainkey.a.example")
+    assert not resolver.is_held("other._domainkey.a.example")
+    ask(resolver, "x._domainkey.a.example")
+    assert resolver.is_held("x._domainkey.a.example")
+    assert not resolver.is_held("y._domainkey.a.example")
+    network.now = hold.ALIVE + 1
+    network.dead.add("a.example")
+    ask(resolver, "p._domainkey.a.example", "q._domainkey.a.example")
+    assert resolver.is_held("other._domainkey.a.example")
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.TIMEOUT])
@@ -167,6 +189,11 @@ def test_what_is_remembered_has_a_bound(ask: Any, monkeypatch: pytest.MonkeyPatc
         ask(resolver, f"h{at}.example")
     assert len(resolver._held) <= 50
     assert len(resolver._strikes) <= 50
+    network.dead.clear()
+    network.now = hold.HOLD + 1
+    for at in range(200):
+        ask(resolver, f"h{at}.example")
+    assert len(resolver._alive) == 50
 
 
 def test_every_answer_is_heard(ask: Any) -> None:

@@ -15,6 +15,7 @@ from verify.lookup.exchange import failure
 from verify.model import Answer, Cause, Question
 
 HOLD = 30.0  # seconds, as long as a failure is kept (RFC 2308 7.2: at most 300)
+ALIVE = 300.0  # seconds after an answer in which a dead name speaks for itself alone
 STRIKES = 2  # time-outs without an answer between them
 SHARE = 16  # questions in flight below one name of two labels; a quarter of the resolver's
 NAMES = 10_000  # names remembered
@@ -35,6 +36,7 @@ class HoldingResolver:
         self._clock = clock
         self._strikes: dict[str, float] = {}
         self._held: dict[str, float] = {}  # domain -> until when
+        self._alive: dict[str, float] = {}  # domain -> when there was an answer
         self._gates: dict[str, tuple[asyncio.Semaphore, int]] = {}  # neighbourhood -> gate and how many use it
 
     def describe(self) -> str:
@@ -103,7 +105,12 @@ class HoldingResolver:
         if answer.cause is not Cause.TIMEOUT:
             if answer.cause is not Cause.BUDGET:
                 self._strikes.pop(domain, None)
+                self._held.pop(domain, None)
+                self._alive.pop(domain, None)  # the newest are kept
+                _keep(self._alive, domain, self._clock())
             return
+        if self._alive.get(domain, -ALIVE) > self._clock() - ALIVE:
+            domain = answer.question.name
         if "." not in domain or self.is_held(domain):
             return
         strikes = self._strikes.pop(domain, 0) + 1
