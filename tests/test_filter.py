@@ -152,10 +152,21 @@ def test_a_line_of_mbox_stays_on_top(run: Any) -> None:
     assert ran.out.count(b"Authentication-Results") == 1
 
 
-@pytest.mark.parametrize("raw", [b"no header at all", b"\r\nbody\r\n", b"\x00\x01\x02\n\n"])
+@pytest.mark.parametrize("raw", [b"no header at all", b"\x00\x01\x02\n\n"])
 def test_what_is_no_message_is_handed_on_as_it_is(run: Any, raw: bytes) -> None:
     ran = run(raw)
     assert (ran.status, ran.out) == (0, raw)
+
+
+@pytest.mark.parametrize("line", [b"", b"From a@shop.example Fri Jan  2 10:00:00 2026\n"])
+@pytest.mark.parametrize("empty", [b"\n", b"\r\n"])
+def test_what_stands_below_an_empty_line_on_top_is_body_whoever_reads_it(run: Any, line: bytes, empty: bytes) -> None:
+    forged = empty + SPELLINGS[0].replace(b"\r\n", empty) + b"From: a@bank.example" + empty * 2 + b"body"
+    ran = run(line + forged)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith(line + b"Authentication-Results: mx.r.example")
+    assert ran.out.endswith(empty + forged), "our field is the whole header"
+    assert b"dmarc=pass" not in ran.out[: -len(forged)]
 
 
 def test_an_empty_input_is_no_message_to_deliver(run: Any) -> None:

@@ -86,7 +86,9 @@ def filter(ctx: click.Context, /, **_: Any) -> Status:  # noqa: A001
         raise refused(ctx, problem) from None
     mail = read_mail(sys.stdin.buffer, settings)
     top = b""
-    if holds_message(mail.message) and not authenticated(os.environ):
+    # Below an empty line on top is body, whatever it looks like; with our field above it no reader can differ.
+    headless = not mail.header and mail.rest
+    if (holds_message(mail.message) or headless) and not authenticated(os.environ):
         field = _field(ctx, config, settings, mail)
         if field is None and tempfail:
             return Status.TRY_AGAIN
