@@ -48,6 +48,7 @@ from verify.model import (
     PolicyWord,
     Proof,
     Reason,
+    Recorded,
     RecordedResult,
     RecordedStanding,
     SpfWord,
@@ -482,3 +483,21 @@ def test_a_number_that_an_anomaly_is_about_has_its_unit(code: AnomalyCode, detai
 def test_a_diagnosis_reads_as_a_sentence(diagnoses, sentence):
     dkim = replace(verdict(ConclusionReason.NOT_ALIGNED).dkim[0], diagnoses=diagnoses)
     assert explain.diagnosis(dkim) == sentence
+
+
+def test_a_recorded_dmarc_result_parts_from_ours_only_where_ours_was_had():
+    def said(reason):
+        result = RecordedResult(
+            method="dmarc", result="pass", comparison=Comparison.EXPLAINED, reason=reason, properties={}
+        )
+        field = Recorded(
+            field="Authentication-Results",
+            index=0,
+            authserv_id="mx.receiver.example",
+            standing=RecordedStanding.TRUSTED,
+            results=(result,),
+        )
+        return explain.summary(replace(verdict(ConclusionReason.NOT_RECORDED), recorded=(field,)))
+
+    assert "which is not what was found here" in said(ComparisonReason.RECORD_CHANGED)
+    assert "which is not what was found here" not in said(ComparisonReason.METHOD_NOT_RUN)

@@ -16,7 +16,6 @@ from verify.grammar.names import (
     is_below,
     matches_host,
     network,
-    parents,
     query_name,
     reverse_name,
     split_mailbox,
@@ -91,10 +90,6 @@ def test_a_name_is_shown_in_u_labels_where_they_convert() -> None:
 )
 def test_below_is_on_a_label_boundary(name: str, ancestor: str, below: bool) -> None:
     assert is_below(name, ancestor) is below
-
-
-def test_parents_go_down_to_one_label() -> None:
-    assert parents("a.b.example") == ("a.b.example", "b.example", "example")
 
 
 @pytest.mark.parametrize(

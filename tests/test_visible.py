@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verify.grammar.visible import csv_cell, escape, file_name, one_line, smtp_text, terminal
+from verify.grammar.visible import csv_cell, escape, one_line, smtp_text, terminal
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,6 @@ def test_every_sink_is_safe_for_any_text(text: str) -> None:
         assert not any(unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp", "Cn", "Co", "Cs"} for char in shown)
         assert len(shown.splitlines()) <= 1
     assert all(" " <= char <= "~" for char in smtp_text(text))
-    name = file_name(text)
-    assert name
-    assert name[0] not in ".-"
-    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
 def test_a_terminal_shows_what_it_might_obey() -> None:
@@ -88,27 +84,3 @@ def test_no_cell_is_a_formula(text: str) -> None:
 
 def test_other_cells_stay() -> None:
     assert csv_cell("a=b") == "a=b"
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("../../etc/passwd", "etc_passwd"),
-        ("C:\\x\\y.eml", "C_x_y.eml"),
-        ("", "unnamed"),
-        ("...", "unnamed"),
-        (".hidden", "hidden"),
-        ("a\x00b\nc", "a_b_c"),
-        ("NUL", "_NUL"),
-        ("con.eml", "_con.eml"),
-        ("COM1", "_COM1"),
-        ("console", "console"),
-        ("x" * 200, "x" * 100),
-    ],
-)
-def test_file_names_reach_no_other_place_and_no_device(text: str, name: str) -> None:
-    assert file_name(text) == name
-
-
-def test_a_file_name_is_no_option() -> None:
-    assert file_name("-rf") == "rf"

@@ -37,7 +37,6 @@ from verify.model import (
     DmarcStandard,
     DmarcWord,
     Envelope,
-    Field,
     Identifier,
     IdentifierState,
     Identity,
@@ -204,7 +203,8 @@ def _read(message: Message, envelope: Envelope, now: int, settings: Settings) ->
     recorded = read_recorded(message, facts, settings)
     judged_at, source, time_anomalies = _judging_time(facts, now, settings)
     signatures, left_out = order_signatures(message, author.domain, settings.limits)
-    foreign = (read_signature(_at(message, index), settings.limits).domain for index in left_out)
+    fields = {field.index: field for field in message.fields} if left_out else {}
+    foreign = (read_signature(fields[index], settings.limits).domain for index in left_out)
     untried = tuple(dict.fromkeys(domain for domain in foreign if domain is not None))
     limits_hit = tuple(Anomaly(AnomalyCode.LIMIT_HIT, r.limit) for r in recorded if r.limit is not None)
     if left_out:
@@ -232,10 +232,6 @@ def _own_names(envelope: Envelope, settings: Settings) -> frozenset[str]:
         *(split_mailbox(recipient)[1] for recipient in envelope.rcpt_to),
     )
     return frozenset(name for text in texts if (name := domain_name(text)) is not None and "." in name)
-
-
-def _at(message: Message, index: int) -> Field:
-    return next(field for field in message.fields if field.index == index)
 
 
 def _judging_time(facts: OriginFacts, now: int, settings: Settings) -> tuple[int, JudgedAtSource, tuple[Anomaly, ...]]:

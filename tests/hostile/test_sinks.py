@@ -17,15 +17,14 @@ from hypothesis import strategies as st
 from tests.hostile.scene import FROM_ATTACKER, NOW, WORLD
 from tests.verdicts import fill, full
 from tests.zone import Zone
-from verify.disposition import Action, Policy, decide
+from verify.disposition import Policy, decide
 from verify.evaluate import evaluate
-from verify.fronts.milter_report import Log, action_values, verdict_values
+from verify.fronts.milter_report import Log, verdict_values
 from verify.fronts.milter_wire import quarantine, reply_code
 from verify.grammar.names import query_name
 from verify.grammar.results import parse_results
 from verify.model import (
     ActionKind,
-    ActionReason,
     Author,
     Conclusion,
     ConclusionReason,
@@ -146,8 +145,3 @@ def test_no_text_at_all_gets_through(check) -> None:  # type: ignore[no-untyped-
         check(text)
 
     run()
-
-
-def test_what_an_action_says_in_a_log_are_words_of_ours() -> None:
-    action = Action(kind=ActionKind.REJECT, reason=ActionReason.POLICY_REJECT, text="\r\n250 ok")
-    assert set(action_values(action).values()) <= {"reject", "policy-reject"}

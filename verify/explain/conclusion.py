@@ -9,6 +9,7 @@ from verify.explain.words import REASONS, listed, name, shown
 from verify.model import (
     AnomalyCode,
     Comparison,
+    ComparisonReason,
     Conclusion,
     ConclusionReason,
     DiagnosisCode,
@@ -192,7 +193,11 @@ def _parted_ways(verdict: Verdict) -> str:
             result
             for result in recorded.results
             if result.comparison is Comparison.DIFFERS
-            or (result.comparison is Comparison.EXPLAINED and result.method == "dmarc")
+            or (
+                result.comparison is Comparison.EXPLAINED
+                and result.method == "dmarc"
+                and result.reason is not ComparisonReason.METHOD_NOT_RUN
+            )
         ]
         if parted:
             who = shown(recorded.authserv_id, 80) if recorded.authserv_id else "A receiver that you trust"

@@ -17,7 +17,6 @@ from verify.grammar.visible import one_line
 from verify.serving import LogFormat
 
 if TYPE_CHECKING:
-    from verify.disposition import Action
     from verify.model import Answer, Verdict
 
 WAITING = 10_000  # lines kept for a reader that is slow
@@ -104,10 +103,6 @@ def verdict_values(verdict: Verdict) -> dict[str, Value]:
         "dns": verdict.dns.questions,
         "dns_errors": len(verdict.dns.errors) or None,
     }
-
-
-def action_values(action: Action) -> dict[str, Value]:
-    return {"action": action.kind.value, "why": action.reason.value}
 
 
 class Metrics:

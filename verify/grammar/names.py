@@ -105,12 +105,6 @@ def is_below(name: str, ancestor: str) -> bool:
     return name == ancestor or name.endswith("." + ancestor)
 
 
-def parents(name: str) -> tuple[str, ...]:
-    """The name, then its ancestors down to one label."""
-    labels = name.split(".")
-    return tuple(".".join(labels[i:]) for i in range(len(labels)))
-
-
 def matches_host(pattern: str, name: str) -> bool:
     """A host pattern of configuration or profile: a name, in which a ``*`` stands for any text, dots included.
 

@@ -15,7 +15,6 @@ _PLAIN = re.compile(rb"[ -\[\]-~]*\Z")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Full-width signs too, which some locales' spreadsheets take for the plain ones.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
 
 
 def escape(octets: bytes, limit: int | None = None) -> str:
@@ -66,11 +65,3 @@ def csv_cell(text: str) -> str:
 def smtp_text(text: str) -> str:
     """Printable ASCII for an SMTP reply."""
     return "".join(char if " " <= char <= "~" else "?" for char in text)
-
-
-def file_name(text: str, limit: int = 100) -> str:
-    """Letters, digits, dot, hyphen and underscore only; never empty, hidden, an option or a Windows device."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:limit].strip("._-")
-    if _DEVICE.match(name):
-        name = "_" + name  # reserved on Windows, whatever the suffix
-    return name or "unnamed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -89,8 +88,3 @@ def refusal(path: str, member: str | None, problem: str, *, foreign: bool = Fals
 def trouble(error: OSError) -> str:
     """What the system says of a file, in one plain line."""
     return f"cannot be read: {error.strerror or one_line(str(error))}"
-
-
-def extension(name: str) -> str:
-    """All that follows the first dot of the last part of a name, in lower case."""
-    return os.path.basename(name).partition(".")[2].lower()  # noqa: PTH119 (no path: names in archives too)
