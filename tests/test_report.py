@@ -7,7 +7,6 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
-from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.batches import made
-from tests.test_page import HOSTILE
+from tests.test_page import HOSTILE, Page
 from tests.verdicts import fill, full, verdict
 from verify.disposition import Policy, rehearse
 from verify.explain import batch
@@ -59,38 +58,6 @@ CLASSES = {
     *("is-good", "is-bad", "is-warn", "is-muted"),
     *(f"{kind}-{one}" for kind in ("is", "fill") for one in ("authenticated", "failed", "unprotected", "undetermined")),
 }
-
-
-class Page(HTMLParser):
-    """A page as a browser would take it apart; tags must be closed in order."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self._open: list[str] = []
-        self.feed(source)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 def assert_ours(page: Page) -> None:
