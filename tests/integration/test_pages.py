@@ -1,4 +1,4 @@
-"""Both pages in a real browser and before a validator: well-formed, accessible, whole, and quiet under their policy.
+"""The pages in a real browser and before a validator: well-formed, accessible, whole, and quiet under their policy.
 
 Debian packages: chromium, nodejs, npm; and ``npm ci`` in tests/page, which ``make test`` runs where CI=true.
 """
@@ -20,7 +20,8 @@ import pytest
 from tests.batches import made
 from tests.test_report import rolled
 from tests.verdicts import full, verdict
-from verify.model import ConclusionReason
+from verify.disposition import Policy, rehearse
+from verify.model import ActionKind, ConclusionReason, Verdict, replace
 from verify.render.page import to_html
 from verify.render.report import to_report
 
@@ -43,12 +44,27 @@ def tool(path: str) -> Path:
     return found
 
 
+def rehearsed() -> list[Verdict]:
+    """A batch under a policy that does everything that one can do, with exceptions that stored mail is silent on."""
+    policy = Policy(
+        on_quarantine=ActionKind.QUARANTINE,
+        on_reject=ActionKind.REJECT,
+        on_dns=ActionKind.DEFER,
+        except_recipients=("postmaster@home.example",),
+    )
+    done = [replace(one, rehearsal=rehearse(one, policy, named=True)) for one in made(1500)]
+    assert {one.rehearsal.action for one in done if one.rehearsal is not None} == set(ActionKind)
+    return done
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     texts = {f"verdict-{reason}": to_html(verdict(reason)) for reason in ConclusionReason}
     texts["verdict-full"] = to_html(full())
     texts["batch"] = to_report(rolled(folder, list(made(1500)), {"sources": "takeout.zip", "version": "1"}))
+    (folder / "rehearsed").mkdir()
+    texts["batch-rehearsed"] = to_report(rolled(folder / "rehearsed", rehearsed(), {"policy": "server.toml"}))
     (folder / "empty").mkdir()
     texts["batch-empty"] = to_report(rolled(folder / "empty", []))
     for name, text in texts.items():
@@ -88,7 +104,7 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[str,
     return run
 
 
-@pytest.mark.parametrize("name", ["verdict-full", "batch"])
+@pytest.mark.parametrize("name", ["verdict-full", "batch", "batch-rehearsed"])
 def test_the_browser_has_nothing_to_say_against_a_page(
     pages: dict[str, Path], browse: Callable[..., tuple[str, list[str]]], name: str
 ) -> None:
@@ -145,7 +161,8 @@ def violations(
     return found
 
 
-WAYS = [(name, size, look) for name in ("verdict-full", "batch") for size in SIZES for look in LOOKS]
+WHOLE = ("verdict-full", "batch", "batch-rehearsed")
+WAYS = [(name, size, look) for name in WHOLE for size in SIZES for look in LOOKS]
 WAYS += [("verdict-author-ambiguous", "phone", "dark"), ("batch-empty", "phone", "dark")]
 
 
