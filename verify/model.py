@@ -10,6 +10,7 @@ verdict shows them and whole epoch seconds (``int``) inside.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -398,14 +399,14 @@ class Message(Struct, frozen=True, kw_only=True, dict=True):
 
     def named(self, key: bytes) -> tuple[Field, ...]:
         """The fields of that lower-case name, topmost first."""
-        return self._by_name.get(key, ())
+        return tuple(self._by_name.get(key, ()))
 
     @cached_property
-    def _by_name(self) -> dict[bytes, tuple[Field, ...]]:
-        found: dict[bytes, list[Field]] = {}
+    def _by_name(self) -> dict[bytes, list[Field]]:
+        found: defaultdict[bytes, list[Field]] = defaultdict(list)
         for each in self.fields:
-            found.setdefault(each.key, []).append(each)
-        return {key: tuple(fields) for key, fields in found.items()}
+            found[each.key].append(each)
+        return found
 
 
 class Envelope(Struct, frozen=True, kw_only=True):

@@ -213,7 +213,7 @@ GUARDS = (
     Guard("a source route is dropped", (7,), "checks.spf:split_mailbox", instead(lambda text: (text.rpartition("@")[0], text.rpartition("@")[2]))),
     Guard("From stands once", (8, 10, 11), "reading.author:_problem", first_field_only),
     Guard("a From that some programs see", (9, 11), "reading.author:_hidden_froms", always(())),
-    Guard("blanks before the colon", (10,), "reading.message:_field", blank_before_colon_is_junk),
+    Guard("blanks before the colon", (10,), "reading.message:_odd_field", blank_before_colon_is_junk),
     Guard("Sender is no author", (12,), "evaluate:read_author", sender_stands_in),
     Guard("one domain of several", (13, 17), "reading.author:_problem", one_domain_of_several),
     Guard("encoded words are read", (14,), "reading.addresses:decode_words", instead(lambda text: text)),

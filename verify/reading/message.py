@@ -25,14 +25,17 @@ from verify.model import (
 )
 
 _FIELD = re.compile(rb"[^\n]++(?:\n[ \t][^\n]*+)*+\n?")  # a line that is not empty, and those that continue it
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FIELD_NAME = re.compile(rb"[!-9;-~]+\Z")  # RFC 5322 3.6.8: printable ASCII without the colon
+# Both begin with a single octet, for which a search is fast
 _BARE_CR = re.compile(rb"\r(?!\n)")
-_BARE_LF = re.compile(rb"(?<!\r)\n")
+_BARE_LF = re.compile(rb"\n(?<!\r\n)")
 _FIELD_IN_BODY = re.compile(
     rb"(?:from|received|return-path|subject|to|date|message-id|dkim-signature|mime-version)[ \t]*:", re.IGNORECASE
 )
 _SMUGGLED_END = re.compile(rb"(?<!\r)\n\.\r?\n|\r\n\.(?:\n|\r(?!\n))|\r\.\r")  # CVE-2023-51764 and kin
 
+_SHORT_HEADER = 64 * 1024  # octets of a header that may be split before its fields are counted
 _SHORT_NAME = 100  # octets of a field name that is remembered
 
 # Fields that may stand once (RFC 5322 3.6, RFC 2045); From is the author's affair.
@@ -56,18 +59,17 @@ def parse_message(raw: bytes, source: Source | None = None, limits: Limits | Non
     anomalies: list[Anomaly] = []
     limits_hit: list[str] = []
 
-    found = sha256(raw).hexdigest()
-    if not source.sha256:
-        source = replace(source, sha256=found, size=len(raw))
+    found = judged = sha256(raw).hexdigest()
     text = raw
-    lines, pairs = raw.count(b"\n"), raw.count(b"\r\n")
-    if lines and not pairs:
+    if b"\n" in raw and b"\r\n" not in raw:
         text = raw.replace(b"\n", b"\r\n")
-        pairs = lines
+        judged = sha256(text).hexdigest()
         source = _converted(source)
-    bare_lf = lines != pairs
-    bare_cr = text.count(b"\r") != pairs
-    source = replace(source, judged_sha256=found if text is raw else sha256(text).hexdigest())
+    if source.sha256:
+        source = replace(source, judged_sha256=judged)
+    else:
+        source = replace(source, sha256=found, size=len(raw), judged_sha256=judged)
+    bare_lf, bare_cr = _BARE_LF.search(text), _BARE_CR.search(text)
 
     end, start = _header_end(text)
     block, body = text[:end], text[start:]
@@ -77,9 +79,9 @@ def parse_message(raw: bytes, source: Source | None = None, limits: Limits | Non
 
     if bare_lf:
         anomalies.append(Anomaly(AnomalyCode.MIXED_LINE_ENDS))
-        if _BARE_LF.search(block):
+        if bare_lf.start() < end:
             anomalies.append(Anomaly(AnomalyCode.BARE_LF, "header"))
-    if bare_cr and _BARE_CR.search(block):
+    if bare_cr and bare_cr.start() < end:
         anomalies.append(Anomaly(AnomalyCode.BARE_CR, "header"))
     if b"\0" in block:
         anomalies.append(Anomaly(AnomalyCode.NUL_OCTET, "header"))
@@ -102,11 +104,8 @@ def _header_end(text: bytes) -> tuple[int, int]:
     """Where the first empty line begins and ends; the end of the text twice when there is none."""
     if text.startswith((b"\r\n", b"\n")):
         return 0, 1 + text.startswith(b"\r")
-    crlf = text.find(b"\n\r\n")
-    lf = text.find(b"\n\n", 0, crlf + 1 if crlf >= 0 else len(text))
-    if lf >= 0:
-        return lf + 1, lf + 2
-    return (crlf + 1, crlf + 3) if crlf >= 0 else (len(text), len(text))
+    empty = _EMPTY_LINE.search(text)
+    return (empty.start() + 1, empty.end()) if empty else (len(text), len(text))
 
 
 def _split_fields(block: bytes, limits: Limits, limits_hit: list[str], anomalies: list[Anomaly]) -> tuple[Field, ...]:
@@ -116,61 +115,60 @@ def _split_fields(block: bytes, limits: Limits, limits_hit: list[str], anomalies
         block = block[: block.rfind(b"\n", 0, limits.header_octets) + 1]
     if not block:
         return ()
-    texts = [match[0] for match in islice(_FIELD.finditer(block), limits.header_fields + 1)]
+    if len(block) < _SHORT_HEADER:
+        texts = _FIELD.findall(block)
+    else:  # may be a flood of fields
+        texts = [match[0] for match in islice(_FIELD.finditer(block), limits.header_fields + 1)]
     if len(texts) > limits.header_fields:
         limits_hit.append("header_fields")
         anomalies.append(Anomaly(AnomalyCode.LIMIT_HIT, "header_fields"))
-        texts.pop()
+        del texts[limits.header_fields :]
     fields: list[Field] = []
-    counts: dict[bytes, int] = {}
-    long_line = False
+    once: set[bytes] = set()
+    repeated: set[bytes] = set()
     for index, raw in enumerate(texts):
-        if len(raw) > limits.line_octets:
-            long_line = True
-        field = _field(raw, index, anomalies)
+        name, colon, value = raw.partition(b":")
+        key = _short_key(name) if len(name) <= _SHORT_NAME else _key(name)
+        if key is None or not colon:
+            field = _odd_field(raw, index, anomalies)
+            name, key = field.name, field.key
+        else:
+            value = value[:-2] if value[-2:] == b"\r\n" else value.removesuffix(b"\n")
+            field = Field(name, value, raw, index, key)
         fields.append(field)
-        if field.key in _ONCE:
-            counts[field.key] = counts.get(field.key, 0) + 1
-            if counts[field.key] == 2:
-                anomalies.append(Anomaly(AnomalyCode.REPEATED_FIELD, escape(field.name)))
-    if long_line:
+        if key in _ONCE:
+            if key not in once:
+                once.add(key)
+            elif key not in repeated:
+                repeated.add(key)
+                anomalies.append(Anomaly(AnomalyCode.REPEATED_FIELD, escape(name)))
+    if len(block) > limits.line_octets and max(map(len, texts), default=0) > limits.line_octets:
         limits_hit.append("line_octets")
         anomalies.append(Anomaly(AnomalyCode.LIMIT_HIT, "line_octets"))
     return tuple(fields)
 
 
-def _field(raw: bytes, index: int, anomalies: list[Anomaly]) -> Field:
-    """One field.  The colon may stand after blanks or on a continuation line (obsolete forms of RFC 5322 4.5)."""
+def _odd_field(raw: bytes, index: int, anomalies: list[Anomaly]) -> Field:
+    """A field whose colon stands after blanks or on a continuation line (RFC 5322 4.5), or no field at all."""
     name, colon, value = raw.partition(b":")
-    key = _key(name) if colon else None
-    if key is None and colon and name[-1:] in b" \t\r\n":
-        name = name.rstrip(b" \t\r\n")
-        key = _key(name)
-        if key is not None:
-            anomalies.append(Anomaly(AnomalyCode.BLANK_BEFORE_COLON, escape(name, 60)))
-    if key is None:
-        leading = raw[:1] in (b" ", b"\t")
-        code = AnomalyCode.LEADING_CONTINUATION if leading else AnomalyCode.JUNK_LINE
-        if not any(a.code is code for a in anomalies):
-            anomalies.append(Anomaly(code, escape(raw.rstrip(b"\r\n"), 60)))
-        return Field(b"", raw.rstrip(b"\r\n"), raw, index, b"")
-    if value.endswith(b"\r\n"):
-        value = value[:-2]
-    elif value.endswith(b"\n"):
-        value = value[:-1]
-    return Field(name, value, raw, index, key)
+    name = name.rstrip(b" \t\r\n")
+    key = _key(name)
+    if key is not None and colon:
+        anomalies.append(Anomaly(AnomalyCode.BLANK_BEFORE_COLON, escape(name, 60)))
+        value = value[:-2] if value.endswith(b"\r\n") else value.removesuffix(b"\n")
+        return Field(name, value, raw, index, key)
+    code = AnomalyCode.LEADING_CONTINUATION if raw[:1] in (b" ", b"\t") else AnomalyCode.JUNK_LINE
+    if not any(a.code is code for a in anomalies):
+        anomalies.append(Anomaly(code, escape(raw.rstrip(b"\r\n"), 60)))
+    return Field(b"", raw.rstrip(b"\r\n"), raw, index, b"")
 
 
 def _key(name: bytes) -> bytes | None:
     """The name in lower case; None when it is no field name."""
-    return _short_key(name) if len(name) <= _SHORT_NAME else _long_key(name)
-
-
-def _long_key(name: bytes) -> bytes | None:
     return name.lower() if _FIELD_NAME.match(name) else None
 
 
-_short_key = lru_cache(maxsize=4096)(_long_key)
+_short_key = lru_cache(maxsize=4096)(_key)
 
 
 def holds_message(message: Message) -> bool:
