@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -31,6 +32,7 @@ from verify.model import (
     Comparison,
     ConclusionReason,
     Confidence,
+    Diagnosis,
     DkimCheck,
     DkimWord,
     DmarcResult,
@@ -108,10 +110,11 @@ def make_verdict(
     """The verdict; every check has its result."""
     origin, facts = reading.facts.origin, reading.facts
     answers = _all(used)
+    dns = _dns_use(answers)
     late_signatures, late_spf, late = _late(used, results.signatures, origin)
     basis = Facts(
         fidelity=message.source.fidelity,
-        limits_hit=tuple(a.detail for a in reading.anomalies if a.code is AnomalyCode.LIMIT_HIT),
+        limits_hit=tuple([a.detail for a in reading.anomalies if a.code is AnomalyCode.LIMIT_HIT]),
         author=reading.author,
         origin=origin,
         mail_from=results.mail_from,
@@ -125,16 +128,18 @@ def make_verdict(
         rebuilt=FidelityNote.LINE_ENDS_REBUILT in message.source.fidelity_notes,
     )
     conclusion, reason = conclude(basis)
-    dmarc = _dispose(replace(settled_dmarc(basis, reason), anomalies=()), results.sealed_dmarc)
+    dmarc = _dispose(settled_dmarc(basis, reason), results.sealed_dmarc)
+    if dmarc.anomalies:
+        dmarc = replace(dmarc, anomalies=())
     signatures = _explained(message, results.signatures, dmarc, answers, settings)
     vouched = reading.judged_at_source is not JudgedAtSource.NOW
     coverage, coverage_anomalies = read_coverage(
         message, signatures, judged_at=reading.judged_at if vouched else None, recipients=envelope.rcpt_to
     )
     spf = (results.mail_from,) if results.helo is None else (results.mail_from, results.helo)
-    recorded = compare(
-        reading.recorded,
-        Findings(
+    recorded = reading.recorded
+    if recorded:
+        findings = Findings(
             origin=origin,
             spf=spf,
             dkim=signatures,
@@ -143,20 +148,20 @@ def make_verdict(
             dmarc=dmarc,
             fidelity=message.source.fidelity,
             records_later=late,
-        ),
-    )
-    anomalies = (
+        )
+        recorded = compare(recorded, findings)
+    anomalies = [
         *reading.anomalies,
         *results.dmarc.anomalies,
-        *([Anomaly(AnomalyCode.NO_SUCH_AUTHOR_DOMAIN)] if results.author_exists is False else []),
+        *((Anomaly(AnomalyCode.NO_SUCH_AUTHOR_DOMAIN),) if results.author_exists is False else ()),
         *coverage_anomalies,
         *_clock_anomalies(reading, signatures, late),
         *_recorded_anomalies(recorded),
         *_spf_anomalies(spf, reason),
         *_local_part_anomalies(reading.author, origin, signatures, reason),
-        *_library_anomalies(results),
-        *_limit_anomalies(results, answers, settings.limits),
-    )
+        *_library_anomalies(spf, results),
+        *_limit_anomalies(spf, results, dns, settings.limits),
+    ]
     return Verdict(
         source=message.source,
         authserv_id=settings.authserv_id,
@@ -167,16 +172,16 @@ def make_verdict(
         author=reading.author,
         origin=origin,
         hops=facts.hops,
-        originating_ip=proven_by(facts.originating_ip, _signed(signatures)),
+        originating_ip=proven_by(facts.originating_ip, _signed(signatures)) if facts.originating_ip else (),
         spf=spf,
-        dkim=tuple(s.result for s in signatures),
+        dkim=tuple([s.result for s in signatures]),
         arc=results.arc,
         iprev=results.iprev,
         dmarc=dmarc,
         recorded=recorded,
         coverage=coverage,
         anomalies=tuple(dict.fromkeys(anomalies)),
-        dns=_dns_use(answers),
+        dns=dns,
         headers_removed=removable_fields(
             message,
             (settings.authserv_id, *settings.trust_authserv_ids),
@@ -196,65 +201,72 @@ def _dispose(dmarc: DmarcResult, sealed: DmarcResult | None) -> DmarcResult:
 # ---- what is worth saying besides ----
 
 
-def _clock_anomalies(reading: Reading, signatures: tuple[DkimCheck, ...], late: bool) -> Iterable[Anomaly]:
-    if late:
-        yield Anomaly(AnomalyCode.RECORDS_LATER_THAN_MAIL)
+def _clock_anomalies(reading: Reading, signatures: tuple[DkimCheck, ...], late: bool) -> list[Anomaly]:
+    found = [Anomaly(AnomalyCode.RECORDS_LATER_THAN_MAIL)] if late else []
     received_at = reading.facts.origin.received_at
     if received_at is None:
-        return
+        return found
     for signature in signatures:
         signed_at = signature.result.signed_at
         if signature.signature_holds and signed_at is not None:
             seconds = int((received_at - signed_at).total_seconds())
             if abs(seconds) > _SKEW:
-                yield Anomaly(AnomalyCode.SIGNING_TIME_SKEW, str(seconds))
+                found.append(Anomaly(AnomalyCode.SIGNING_TIME_SKEW, str(seconds)))
+    return found
 
 
-def _recorded_anomalies(recorded: Iterable[Recorded]) -> Iterable[Anomaly]:
+def _recorded_anomalies(recorded: tuple[Recorded, ...]) -> list[Anomaly]:
+    found = []
     for field in recorded:
         if field.standing is RecordedStanding.FORGED:
-            yield Anomaly(AnomalyCode.FORGED_RESULTS, field.authserv_id or field.field)
+            found.append(Anomaly(AnomalyCode.FORGED_RESULTS, field.authserv_id or field.field))
         if field.standing is RecordedStanding.TRUSTED and field.comparison is Comparison.DIFFERS:
-            yield Anomaly(AnomalyCode.RECORDED_DIFFERS, field.authserv_id or field.field)
+            found.append(Anomaly(AnomalyCode.RECORDED_DIFFERS, field.authserv_id or field.field))
+    return found
 
 
-def _spf_anomalies(spf: Iterable[SpfResult], reason: ConclusionReason) -> Iterable[Anomaly]:
+def _spf_anomalies(spf: tuple[SpfResult, ...], reason: ConclusionReason) -> list[Anomaly]:
+    found = []
     for result in spf:
         if passes_everyone(result):
-            yield Anomaly(AnomalyCode.SPF_PASS_ALL, result.domain or "")
+            found.append(Anomaly(AnomalyCode.SPF_PASS_ALL, result.domain or ""))
         elif reason is ConclusionReason.SPF_ALIGNED and result.identity is Identity.MAILFROM:
             kind, _, pool = (result.mechanism or "").lstrip("+").partition(":")
             if kind.lower() == "include" and not is_below(pool.lower(), result.domain or ""):
-                yield Anomaly(AnomalyCode.SPF_SHARED_POOL, pool)
+                found.append(Anomaly(AnomalyCode.SPF_SHARED_POOL, pool))
+    return found
 
 
 def _local_part_anomalies(
     author: Author, origin: Origin, signatures: Iterable[DkimCheck], reason: ConclusionReason
-) -> Iterable[Anomaly]:
+) -> list[Anomaly]:
     """What passed names another user of the domain than From does: the domain alone is proven."""
-    named: set[str] = set()
+    named: list[str] = []
     if reason is ConclusionReason.DKIM_ALIGNED:
-        named = {s.result.auid or "" for s in signatures if s.result.result is DkimWord.PASS and s.result.aligned}
+        results = [signature.result for signature in signatures]
+        named = [r.auid for r in results if r.auid and r.result is DkimWord.PASS and r.aligned]
     elif reason is ConclusionReason.SPF_ALIGNED and origin.mail_from:
         local, domain = split_mailbox(origin.mail_from)
         if domain_name(domain) == author.domain:  # bounces go to a domain of their own, or to no one person
-            named = {f"{local}@{domain}"}
+            named = [f"{local}@{domain}"]
     others = {split_mailbox(address)[0].lower() for address in named} - {""}
-    for mailbox in author.addresses:
-        if others and split_mailbox(mailbox.address)[0].lower() not in others:
-            yield Anomaly(AnomalyCode.LOCAL_PART_UNPROVEN, mailbox.address)
+    if not others:
+        return []
+    return [
+        Anomaly(AnomalyCode.LOCAL_PART_UNPROVEN, mailbox.address)
+        for mailbox in author.addresses
+        if split_mailbox(mailbox.address)[0].lower() not in others
+    ]
 
 
-def _limit_anomalies(results: Results, answers: Answers, limits: Limits) -> Iterable[Anomaly]:
-    spf = (results.mail_from,) if results.helo is None else (results.mail_from, results.helo)
-    names = limits_reached(spf, results.signatures, results.arc, results.iprev, answers.values(), limits)
-    return (Anomaly(AnomalyCode.LIMIT_HIT, name) for name in dict.fromkeys(names))
+def _library_anomalies(spf: tuple[SpfResult, ...], results: Results) -> list[Anomaly]:
+    reasons = [results.arc.reason, *[result.reason for result in spf], *[s.result.reason for s in results.signatures]]
+    return [Anomaly(AnomalyCode.LIBRARY_ERROR)] if Reason.LIBRARY_ERROR in reasons else []
 
 
-def _library_anomalies(results: Results) -> Iterable[Anomaly]:
-    checks = (results.mail_from, results.helo, results.arc, *(s.result for s in results.signatures))
-    if any(check is not None and check.reason is Reason.LIBRARY_ERROR for check in checks):
-        yield Anomaly(AnomalyCode.LIBRARY_ERROR)
+def _limit_anomalies(spf: tuple[SpfResult, ...], results: Results, dns: DnsUse, limits: Limits) -> list[Anomaly]:
+    names = limits_reached(spf, results.signatures, results.arc, results.iprev, dns.errors, limits)
+    return [Anomaly(AnomalyCode.LIMIT_HIT, name) for name in dict.fromkeys(names)]
 
 
 # ---- signatures, times, DNS ----
@@ -262,8 +274,8 @@ def _library_anomalies(results: Results) -> Iterable[Anomaly]:
 
 def _signed(signatures: Iterable[DkimCheck]) -> frozenset[int]:
     """Header indexes that aligned passing signatures cover."""
-    counting = (s for s in signatures if s.result.result is DkimWord.PASS and s.result.aligned)
-    return frozenset(index for s in counting for index in s.covered)
+    counting = [s.covered for s in signatures if s.result.result is DkimWord.PASS and s.result.aligned]
+    return frozenset().union(*counting)
 
 
 def _time(seconds: int) -> datetime:
@@ -299,24 +311,33 @@ def _explained(
     message: Message, signatures: tuple[DkimCheck, ...], dmarc: DmarcResult, answers: Answers, settings: Settings
 ) -> tuple[DkimCheck, ...]:
     """The signatures with their alignment and, where one does not hold, what explains that."""
-    known = _Known(answers)
-    fields = {field.index: field for field in message.named(b"dkim-signature")}
-    aligned = {check.result.index: _aligned(dmarc, check) for check in signatures}
-    failing = [check for check in signatures if check.result.result is not DkimWord.PASS]
-    failing.sort(key=lambda check: aligned[check.result.index] is False)
-    diagnoses = {
-        check.result.index: diagnose(message, fields[check.result.index], check, known, settings.limits)
-        for check in failing[: SIGNATURES_DIAGNOSED if settings.diagnose else 0]
-    }
+    aligned = [_aligned(dmarc, check) for check in signatures]
+    diagnoses = _diagnoses(message, signatures, aligned, answers, settings.limits) if settings.diagnose else {}
     return tuple(
-        replace(
-            check,
-            result=replace(
-                check.result, aligned=aligned[check.result.index], diagnoses=diagnoses.get(check.result.index, ())
-            ),
-        )
-        for check in signatures
+        [
+            replace(check, result=replace(check.result, aligned=own, diagnoses=diagnoses.get(check.result.index, ())))
+            for check, own in zip(signatures, aligned, strict=True)
+        ]
     )
+
+
+def _diagnoses(
+    message: Message, signatures: tuple[DkimCheck, ...], aligned: list[bool | None], answers: Answers, limits: Limits
+) -> dict[int, tuple[Diagnosis, ...]]:
+    """By header index; of those that fail, the ones that could speak for the author first."""
+    failing = [
+        (own is False, check)
+        for check, own in zip(signatures, aligned, strict=True)
+        if check.result.result is not DkimWord.PASS
+    ]
+    if not failing:
+        return {}
+    failing.sort(key=itemgetter(0))
+    known = _Known(answers)
+    return {
+        check.result.index: diagnose(message, message.fields[check.result.index], check, known, limits)
+        for _, check in failing[:SIGNATURES_DIAGNOSED]
+    }
 
 
 def _date_unvouched(reading: Reading, settings: Settings) -> bool:
@@ -330,9 +351,10 @@ def _late(used: Used, signatures: tuple[DkimCheck, ...], origin: Origin) -> tupl
     latest = int(origin.received_at.timestamp()) + _LATE
 
     def late(name: str) -> bool:
-        return any((a.observed_at or 0) > latest for a in used.get(name, {}).values())
+        times = [answer.observed_at or 0 for answer in used.get(name, {}).values()]
+        return bool(times) and max(times) > latest
 
-    late_signatures = frozenset(s.result.index for s in signatures if late(f"dkim {s.result.index}"))
+    late_signatures = frozenset([s.result.index for s in signatures if late(f"dkim {s.result.index}")])
     late_spf = late("spf mailfrom")
     return late_signatures, late_spf, bool(late_signatures) or late_spf or late("dmarc")
 
@@ -345,11 +367,22 @@ def _all(used: Used) -> Answers:
 
 
 def _dns_use(answers: Answers) -> DnsUse:
-    asked = [a for a in answers.values() if a.outcome is not Outcome.NOT_RECORDED]
-    recorded = sum(a.recorded for a in asked)
-    errors = tuple(
-        DnsError(name=a.question.name, type=a.question.rdtype, outcome=a.outcome, cause=a.cause)
-        for a in sorted(answers.values(), key=lambda a: (a.question.name, a.question.rdtype))
-        if a.outcome in (Outcome.TEMPORARY, Outcome.NOT_RECORDED)
+    recorded = not_recorded = 0
+    failed: list[Answer] = []
+    for answer in answers.values():
+        if answer.outcome is Outcome.NOT_RECORDED:
+            not_recorded += 1
+            failed.append(answer)
+            continue
+        recorded += answer.recorded
+        if answer.outcome is Outcome.TEMPORARY:
+            failed.append(answer)
+    failed.sort(key=lambda answer: (answer.question.name, answer.question.rdtype))
+    return DnsUse(
+        questions=len(answers),
+        live=len(answers) - not_recorded - recorded,
+        recorded=recorded,
+        errors=tuple(
+            [DnsError(name=a.question.name, type=a.question.rdtype, outcome=a.outcome, cause=a.cause) for a in failed]
+        ),
     )
-    return DnsUse(questions=len(answers), live=len(asked) - recorded, recorded=recorded, errors=errors)

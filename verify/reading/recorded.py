@@ -277,6 +277,7 @@ def same_id(text: str | None) -> str | None:
 
 _REMOVED_ENDS = (*_ENDS, b"dmarc-filter")
 _REMOVED_STARTS = (_KIN, _OURS)
+_REMOVED_MARKS = (_RESULTS, _SPF, b"dmarc-filter", _OURS)  # every such name holds one
 
 
 def removable_fields(
@@ -289,13 +290,16 @@ def removable_fields(
     be read as RFC 8601 says or are of another version, and Received-SPF that cannot be read.  Any field that hides such
     results behind a bare CR, where some readers begin a line, with one of our ids.  Never ARC fields.
     """
+    # First the header as a whole, since most hold nothing of the kind: no name, and no hidden field, goes over LF.
+    keys = b"\n".join([field.key for field in message.fields])
+    hidden = hides_results(b"\n".join([field.value for field in message.fields]))
+    if not hidden and not [mark for mark in _REMOVED_MARKS if mark in keys]:
+        return ()
     fields = [
         f
         for f in message.fields
-        if f.key.endswith(_REMOVED_ENDS) or f.key.startswith(_REMOVED_STARTS) or hides_results(f.value)
+        if f.key.endswith(_REMOVED_ENDS) or f.key.startswith(_REMOVED_STARTS) or (hidden and hides_results(f.value))
     ]
-    if not fields:
-        return ()
     limits = limits or Limits()
     ours = frozenset(filter(None, map(same_id, authserv_ids)))
     return tuple(field.index for field in fields if _must_go(field, ours, peer_is_ours=peer_is_ours, limits=limits))
