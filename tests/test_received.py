@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verify.model import Tls
+from verify.model import Tls, replace
+from verify.reading import received
 from verify.reading.received import is_encrypted, parse_received, protocol
 
 DATE = "; Fri, 02 Jan 2026 03:04:05 +0000"
@@ -370,6 +371,58 @@ def test_any_octets_give_a_hop_of_safe_text(pieces):
     for text in (read.from_helo, read.from_name, read.by, read.with_, read.id, read.for_, read.via, read.auth_user):
         assert text is None or (text.isprintable() or not text.isascii())
         assert text is None or not any(char < " " or char == "\x7f" for char in text)
+
+
+IDS = st.sampled_from(
+    "4XyZ0051 by.r.example 192.0.2.1 ESMTPSA helo=192.0.2.1 unknown by uid 12345 (4XyZ005) a@bcdef 4XyZ,51 [192.0.2.1]".split()
+)
+RECIPIENTS = st.sampled_from(
+    [
+        "",
+        " for <u@r.example>",
+        " for u@r.example",
+        " for <192.0.2.1@by>",
+        " for u",
+        ' for <"u v"@r.example>',
+        " for <u@a",
+        " for <u@r.example> (EXIM)",
+        " for <u@r.example> by x ([192.0.2.1])",
+        " (envelope-from <u@s.example>)",
+    ]
+)
+DATES = st.sampled_from(
+    [
+        DATE,
+        f"{DATE} (PST)",
+        f"{DATE} (EXIM)",
+        "; 1 Feb 2026 00:00:60 -0800",
+        "; Fri, 02 Via 2026 03:04:05 +0000",
+        "; Fri, 02 Jan 2026 03::::05 +0000",
+        "",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12), st.lists(st.tuples(IDS, RECIPIENTS, DATES), min_size=2, max_size=6))
+@settings(max_examples=400, deadline=None)
+def test_what_is_remembered_of_a_field_is_what_reading_it_anew_gives(pieces, tails):
+    for before in (b" ".join(pieces), b"from s.example (s.example [203.0.113.5]) by mx.r.example " + b" ".join(pieces)):
+        fields = [before + f" id {id_}{path}{date}".encode() for id_, path, date in tails]
+        remembered = [parse_received(field, 0, 0) for field in fields]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(received, "_REMEMBERED", 0)
+            assert [parse_received(field, 0, 0) for field in fields] == remembered
+
+
+def test_fields_of_one_server_about_one_client_differ_in_id_recipient_and_date_alone():
+    before = "from s.example (s.example [203.0.113.5]) by mx.r.example (Postfix) with ESMTPS"
+    first = hop(f"{before} id 4XyZ0051 for <u@r.example>{DATE}")
+    known = received._known.cache_info().hits
+    second = hop(f"{before} id 4XyZ0052 for <v@r.example>; Sat, 03 Jan 2026 04:04:05 +0100")
+    assert received._known.cache_info().hits == known + 1
+    assert (second.id, second.for_) == ("4XyZ0052", "v@r.example")
+    assert second.date.isoformat() == "2026-01-03T03:04:05+00:00"
+    assert replace(second, id=first.id, for_=first.for_, date=first.date, raw=first.raw) == first
 
 
 PIECES = (

@@ -45,7 +45,10 @@ _ZONES = {
     )
     for name in names
 }
-_USUAL = re.compile(r"\s*(?:[A-Za-z]{3},)?\s*([0-9]{1,2}) ([A-Za-z]{3}) ([0-9]{4}) ([0-9:]{8}) ([+-][0-9]{4})(?:\s|$)")
+_USUAL = re.compile(
+    r"\s*(?:[A-Za-z]{3},)?\s*([0-9]{1,2}) ([A-Za-z]{3}) ([0-9]{4}) "
+    r"(?:([0-9]{2}):([0-9]{2}):([0-9]{2})|([0-9:]{8})) ([+-][0-9]{4})(?:\s|$)"
+)
 _OCTETS = 512  # of a date, comments left out; the longest that a server writes has about 60
 _WORDS = 12
 _USUAL_ZONE = 5  # characters of a zone that is remembered
@@ -60,9 +63,13 @@ def parse_date(text: str) -> datetime | None:
     """
     usual = _USUAL.match(text)
     if usual is not None:
-        day, name, year, clock, zone = usual.groups()
+        day, name, year, hour, minute, second, odd, zone = usual.groups()
         number = _MONTHS.get(name.lower())
-        return None if number is None else _build(year, number, day, clock, zone)
+        if number is None:
+            return None
+        if odd:
+            return _build(year, number, day, odd, zone)
+        return _in_utc(int(year), number, int(day), int(hour), int(minute), int(second), zone)
     words = _words(text)
     for at, word in enumerate(words):
         month = _MONTHS.get(word)
@@ -139,14 +146,17 @@ def _build(year: str, month: int, day: str, time: str, zone: str) -> datetime | 
     elif len(year) == 3:
         number += 1900
     hour, minute, second = (*map(int, clock), 0)[:3]
+    return _in_utc(number, month, int(day), hour, minute, second, zone)
+
+
+def _in_utc(year: int, month: int, day: int, hour: int, minute: int, second: int, zone: str) -> datetime | None:
     offset = _offset(zone) if len(zone) > _USUAL_ZONE else _usual_offset(zone)
     if offset is None:
         return None
+    if second == 60:  # a leap second has no number of its own here
+        second = 59
     try:
-        # A leap second has no number of its own here.
-        moment = datetime(
-            number, month, int(day), hour, minute, min(second, 59) if second == 60 else second, tzinfo=UTC
-        )
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         return moment - offset if offset else moment
     except (ValueError, OverflowError):
         return None

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from msgspec import structs
+
 from verify.grammar.dates import parse_date
 from verify.grammar.visible import escape
 from verify.model import Hop, Tls
@@ -36,30 +38,62 @@ def parse_received(value: bytes, index: int, field_index: int) -> Hop:
     """
     octets = b" ".join(value.split())
     text = octets.decode("latin-1")
-    tokens, date_text = cut(text)
-    hop = _Clauses(tokens).read()
     raw = escape(octets)
+    if raw == text and len(text) <= _REMEMBERED:
+        varying = _VARYING.match(text, text.rfind(" id "))
+        if varying is not None:
+            id_, before, path, after, date, rest = varying.groups()
+            known = _known(f"{text[: varying.start()]} id {_ID}{before}{path and _FOR}{after}{rest}")
+            if known is not None:
+                return structs.replace(
+                    known,
+                    index=index,
+                    field_index=field_index,
+                    raw=raw,
+                    id=id_,
+                    for_=path or None,
+                    date=parse_date(date),
+                )
+    clauses, date_text = _read(text)
     if raw != text:  # else no part of it needs an escape
-        hop.escape()
-    return Hop(
-        index=index,
-        field_index=field_index,
-        raw=raw,
-        date=parse_date(date_text) if date_text else None,
-        from_helo=hop.helo,
-        from_name=hop.name,
-        from_ip=hop.ip,
-        by=hop.by,
-        via=hop.via,
-        with_=hop.with_,
-        id=hop.id,
-        for_=hop.for_,
-        tls=hop.tls,
-        auth_user=hop.auth_user,
-        envelope_from=hop.envelope_from,
-        authenticated=hop.authenticated,
-        dialect=hop.dialect,
-    )
+        clauses.escape()
+    date = parse_date(date_text) if date_text else None
+    return structs.replace(clauses.hop(), index=index, field_index=field_index, raw=raw, date=date)
+
+
+# What differs between fields that one server writes about one client: the id, the recipient, the date.  The text from
+# the id onwards must have just this form, so that none of its words can be anything else: an id is longer than every
+# keyword, a recipient has an "@", and no bracket or quotation mark before it can end behind it, unless all that lies
+# between is inside, too.
+_WORD = r"""[^\s()<>\[\];",@]"""
+_VARYING = re.compile(
+    rf"""[ ]id[ ]({_WORD}{{6,100}}+)
+    (|[ ]for[ ]<?)(|{_WORD}{{1,100}}+@{_WORD}{{1,100}}+)
+    (>?(?:[ ]\([^()";]*+\))?;)
+    ((?:[ ][A-Z][a-z]{{2}},)?[ ][0-9]{{1,2}}[ ](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[ ][0-9]{{4}}
+      [ ][0-9:]{{8}}[ ][+-][0-9]{{4}})
+    (|[ ]\([A-Z]{{1,5}}\))\Z""",
+    re.VERBOSE,
+)
+_REMEMBERED = 1000  # characters of a field
+_ID, _FOR = "\0", "\0@"  # in place of the id and the recipient; no plain text holds them
+
+
+@lru_cache(maxsize=4096)
+def _known(text: str) -> Hop | None:
+    """What a field says beside its id, its recipient and its date, where ``_ID`` and ``_FOR`` stand.
+
+    None when these are not read as what they look like: then nothing holds for a field with others in their place.
+    """
+    clauses, _ = _read(text)
+    if clauses.id != _ID or clauses.for_ != (_FOR if _FOR in text else None):
+        return None
+    return clauses.hop()
+
+
+def _read(text: str) -> tuple[_Clauses, str]:
+    tokens, date_text = cut(text)
+    return _Clauses(tokens).read(), date_text
 
 
 def protocol(with_: str | None) -> str | None:
@@ -143,6 +177,24 @@ class _Clauses:
         self.dialect: str | None = None
         self._by_at = -1
         self._envelope_seen = False
+
+    def hop(self) -> Hop:
+        return Hop(
+            index=0,
+            from_helo=self.helo,
+            from_name=self.name,
+            from_ip=self.ip,
+            by=self.by,
+            via=self.via,
+            with_=self.with_,
+            id=self.id,
+            for_=self.for_,
+            tls=self.tls,
+            auth_user=self.auth_user,
+            envelope_from=self.envelope_from,
+            authenticated=self.authenticated,
+            dialect=self.dialect,
+        )
 
     def escape(self) -> None:
         """Make every text visible text."""
