@@ -374,7 +374,21 @@ def test_any_octets_give_a_hop_of_safe_text(pieces):
 
 
 IDS = st.sampled_from(
-    "4XyZ0051 by.r.example 192.0.2.1 ESMTPSA helo=192.0.2.1 unknown by uid 12345 (4XyZ005) a@bcdef 4XyZ,51 [192.0.2.1]".split()
+    [
+        "4XyZ0051",
+        "by.r.example",
+        "192.0.2.1",
+        "ESMTPSA",
+        "helo=192.0.2.1",
+        "unknown",
+        "by",
+        "uid",
+        "12345",
+        "(4XyZ005)",
+        "a@bcdef",
+        "4XyZ,51",
+        "[192.0.2.1]",
+    ]
 )
 RECIPIENTS = st.sampled_from(
     [
