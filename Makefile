@@ -59,7 +59,9 @@ guards: $(READY) ## switch off each guard in turn and show which hostile cases t
 	$(BIN)/python -m tests.hostile.guards
 
 BENCH_CORPUS ?=
-bench: $(READY) ## measure start-up, large bodies, hostile shapes and parsers; with BENCH_CORPUS=DIR the parts of the program
+bench: $(READY) ## measure all that the README says of speed and memory; with BENCH_CORPUS=DIR the parts of the program
+	$(BIN)/python -m tests.bench.bench_peers
+	$(BIN)/python -m tests.bench.bench_memory
 	$(BIN)/python tests/bench/start_up.py
 	$(BIN)/python tests/bench/bench_dkim.py
 	$(BIN)/python tests/bench/bench_hostile.py
