@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-OTHERS = ("dkim", "spf", "dns", "email", "nacl", "authres")
+OTHERS = ("dkim", "spf", "dns", "email", "logging", "nacl", "authres")
 
 
 def run(program: str) -> str:
@@ -28,10 +28,29 @@ def test_whoever_imports_them_besides_gets_them_whole():
 
 def test_what_was_there_before_stays_what_it_was():
     program = (
-        "import sys, spf, dns.resolver, email.message\n"
-        f"before = {{n: m for n, m in sys.modules.items() if n.split('.')[0] in {OTHERS}}}\n"
+        "import sys, re, logging, spf, dns.resolver, email.message\n"
+        f"before = {{n: m for n, m in sys.modules.items() if n.split('.')[0] in {('re', *OTHERS)}}}\n"
         "import verify.libraries\n"
         "print(all(sys.modules.get(n) is m for n, m in before.items()))"
+    )
+    assert run(program) == "True"
+
+
+def test_patterns_of_the_libraries_are_compiled_late_and_are_the_same():
+    program = (
+        "import re, spf; from verify.libraries import pyspf\n"
+        "names = [name for name, value in vars(spf).items() if isinstance(value, re.Pattern)]\n"
+        "same = [getattr(pyspf, name).pattern == getattr(spf, name).pattern for name in names]\n"
+        "same += [getattr(pyspf, name).flags == getattr(spf, name).flags for name in names]\n"
+        "print(len(names) > 5, all(same), isinstance(pyspf.RE_IP6, re.Pattern))"
+    )
+    assert run(program) == "True True False"
+
+
+def test_keys_are_read_by_what_the_library_publishes_for_it():
+    program = (
+        "from verify.checks import keys; from cryptography.hazmat.primitives import serialization\n"
+        "print(keys._load_der_public_key is serialization.load_der_public_key)"
     )
     assert run(program) == "True"
 

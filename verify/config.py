@@ -7,11 +7,9 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -181,6 +179,8 @@ def find_file(named: str | Path | None = None, environ: Mapping[str, str] | None
 
 def read_file(path: Path) -> Config:
     """The configuration in a TOML file; ``ConfigError`` names the file, and the line or the key."""
+    import tomllib  # seldom is there a file
+
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -197,6 +197,8 @@ def read_file(path: Path) -> Config:
 
 def parse(text: str, folder: Path | None = None) -> Config:
     """TOML text as a Config.  ``folder``: what its paths are relative to."""
+    import tomllib
+
     table = _underscored(tomllib.loads(text), Config, "")
     for section, struct in _SECTIONS.items():
         if isinstance(table.get(section), dict):
@@ -219,7 +221,7 @@ def _underscored(table: Mapping[str, Any], struct: type[Struct], prefix: str) ->
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in fields:
-            near = difflib.get_close_matches(name, fields, 1)
+            near = _near(name, fields, 1)
             hint = f'; did you mean "{near[0].replace("_", "-")}"?' if near else ""
             raise ConfigError(prefix + one_line(key), "unknown key" + hint)
         if name in result:
@@ -333,9 +335,15 @@ def texts(key: str, value: Texts) -> tuple[str, ...]:
     return given
 
 
+def _near(word: str, known: Sequence[str], most: int) -> list[str]:
+    from difflib import get_close_matches  # for a mistake alone
+
+    return get_close_matches(word, known, most)
+
+
 def _suggestion(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
-    near = difflib.get_close_matches(word.lower(), known, 3)
+    near = _near(word.lower(), known, 3)
     return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,7 +37,7 @@ def load_profiles(text: str) -> tuple[Profile, ...]:
 @cache
 def builtin_profiles() -> tuple[Profile, ...]:
     """The profiles that come with the program."""
-    return load_profiles(resources.files("verify").joinpath("profiles.toml").read_text("utf-8"))
+    return load_profiles(Path(__file__).with_name("profiles.toml").read_text("utf-8"))
 
 
 def _profile(name: str, table: Any) -> Profile:

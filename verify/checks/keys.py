@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import binascii
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -13,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 from msgspec import Struct
 
 from verify.grammar.taglist import colon_list, parse_tag_list, without_blanks
@@ -24,6 +24,21 @@ PublicKey: TypeAlias = RSAPublicKey | Ed25519PublicKey
 _PADDING = PKCS1v15()
 _SHA256 = SHA256()
 _DIGEST = Prehashed(_SHA256)
+
+
+def _reader_of_keys() -> Callable[[bytes], Any]:
+    """``load_der_public_key``, without the module that gives it away where that can be: it brings SSH's formats."""
+    try:
+        from cryptography.hazmat.bindings._rust import openssl
+
+        return openssl.keys.load_der_public_key
+    except (ImportError, AttributeError):  # another version keeps it elsewhere
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+        return load_der_public_key
+
+
+_load_der_public_key = _reader_of_keys()
 
 
 class LibraryError(Exception):
@@ -85,7 +100,7 @@ def _parse_key(record: bytes) -> KeyRecord:
 def _rsa(base: KeyRecord, octets: bytes) -> KeyRecord:
     """SubjectPublicKeyInfo, as everyone publishes it, or RSAPublicKey, as RFC 6376 3.6.1 has it."""
     try:
-        key = load_der_public_key(octets)
+        key = _load_der_public_key(octets)
     except (ValueError, UnsupportedAlgorithm):
         return _with(base, problem=Reason.KEY_SYNTAX)
     if not isinstance(key, RSAPublicKey):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import TypeVar
@@ -114,6 +113,8 @@ def told(failure: click.ClickException | OSError, *, verbose: bool) -> Status:
 
 def _bug(failure: Exception, verbose: bool) -> Status:
     if verbose:
+        import traceback
+
         traceback.print_exception(failure)
     kind, text = type(failure).__name__, one_line(str(failure))[:200]
     more = "" if verbose else " what -v prints and"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -188,7 +187,14 @@ def use_color(choice: str, terminal: bool) -> bool:
 
 
 def _width() -> int:
-    return shutil.get_terminal_size((100, 24)).columns
+    """Columns: what COLUMNS says, those of the terminal, or 100: as ``shutil`` has it, which brings all compressors."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size().columns or 100
+    except OSError:  # no terminal
+        return 100
 
 
 def _encoding(stream: BinaryIO) -> str:

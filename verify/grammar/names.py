@@ -11,8 +11,6 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
-import idna
-
 Address: TypeAlias = IPv4Address | IPv6Address
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
@@ -67,6 +65,8 @@ def _query_name(text: str) -> str | None:
 
 def _a_labels(text: str) -> str | None:
     """Non-ASCII labels as A-labels; ASCII labels (which may hold ``_``) pass through."""
+    import idna  # for names that are not ASCII
+
     labels = []
     for label in re.split("[.\u3002\uff0e\uff61]", text):
         if label.isascii():
@@ -91,6 +91,8 @@ def u_labels(name: str) -> str:
     """The name as a reader may be shown it; the name itself where a label does not convert."""
     if "xn--" not in name:
         return name
+    import idna
+
     labels = []
     for label in name.split("."):
         try:

@@ -7,7 +7,7 @@ answer.  No server's failure is an answer while another has not spoken.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -206,7 +206,7 @@ class Exchange:
         return [self._query(server)]
 
     def _query(self, server: int, tcp: bool = False) -> Send:
-        message = wire.query(self._part, secrets.randbits(16), self._edns)
+        message = wire.query(self._part, int.from_bytes(os.urandom(2), "big"), self._edns)
         self._open[server] = message
         return Send(server, message, tcp)
 

@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from verify.grammar.visible import one_line
-from verify.mailboxes import outlook
 from verify.mailboxes.items import visible
 from verify.mailboxes.kinds import ARCHIVES, HEAD, Kind, has_mailbox_line, kind_of
-from verify.mailboxes.mbox import has_line_like_separator, split
 from verify.model import Fidelity, FidelityNote, Limits, Source, replace
 from verify.reading.message import holds_message, parse_message
 
@@ -107,6 +105,8 @@ def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[b
         raise NoMessage(shown, "is empty")
     kind = kind_of(octets[:HEAD])
     if kind is Kind.OUTLOOK_MESSAGE:
+        from verify.mailboxes import outlook
+
         try:
             return outlook.read_message(octets, source)
         except outlook.Unreadable as error:
@@ -129,6 +129,8 @@ def unwrap(octets: bytes, source: Source, shown: str, limits: Limits) -> tuple[b
                 fidelity = Fidelity.PARTIAL
                 notes.append(FidelityNote.ATTACHMENTS_LEFT_OUT)
     if has_mailbox_line(octets):
+        from verify.mailboxes.mbox import has_line_like_separator, split
+
         if next(islice(split(octets), 1, None), None) is not None:
             raise NoMessage(shown, f"is a mailbox of several messages; {_BATCH}")
         if has_line_like_separator(octets):
