@@ -195,6 +195,34 @@ def test_help_imports_click_alone() -> None:
         )
 
 
+# What costs a start more than a millisecond, and is for other commands, other mail or the library's users.
+HEAVY = {
+    *("asyncio", "ssl", "dns", "email", "rich", "jinja2", "distributed", "prometheus_client", "publicsuffixlist"),
+    *("authres", "nacl", "extract_msg", "cryptography.hazmat.primitives.serialization", "importlib.resources"),
+}
+HEAVY_FOR_ONE = HEAVY | {
+    *("concurrent", "multiprocessing", "logging", "sqlite3", "tempfile", "shutil", "zipfile", "tarfile", "mmap", "csv"),
+    *("difflib", "idna", "traceback", "secrets", "verify.mailboxes.mbox", "verify.mailboxes.outlook", "verify.store"),
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "never"),
+    [
+        (["check", "samples/pass.eml", "--dns", "samples/pass.dns.jsonl"], HEAVY_FOR_ONE),
+        (["check", "samples/pass.eml", "--resolver", "127.0.0.1:1", "--dns-timeout", "0.1"], HEAVY_FOR_ONE),
+        (["check", "samples/list-arc.eml", "--dns", "samples/list-arc.dns.jsonl", "--format", "json"], HEAVY_FOR_ONE),
+        (["batch", "samples/pass.eml", "--dns", "samples/pass.dns.jsonl", "--workers", "1"], HEAVY),
+    ],
+)
+def test_a_start_imports_only_what_it_uses(words: list[str], never: set[str]) -> None:
+    code = f"import sys; from verify.fronts import cli; cli.run({words}); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True)
+    assert done.stdout
+    loaded = done.stderr.decode().split()
+    assert [name for name in never if name in loaded] == []
+
+
 # ---- statuses -------------------------------------------------------------------------------------
 
 

@@ -5,14 +5,16 @@ The clock is that of the machine that asks (monotonic seconds), never the time t
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from verify.lookup.exchange import failure
 from verify.model import Answer, Cause, Outcome, Question, replace
+
+if TYPE_CHECKING:
+    import asyncio  # imported only by what runs on its loop
 
 TTL_MOST = 86_400  # seconds that a found answer is kept, ours (RFC 8767 4: a day to a week)
 NEGATIVE_MOST = 10_800  # seconds that a denial is kept, RFC 2308 5
@@ -162,6 +164,8 @@ class CachingResolver:
 
     async def _ask(self, questions: Sequence[Question], deadline: float | None) -> dict[Question, Answer]:
         """One by one, so that whoever waits for one of them does not wait for all."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         mine: dict[Question, asyncio.Future[Answer]] = {question: loop.create_future() for question in questions}
         self._flying |= mine
@@ -186,6 +190,8 @@ class CachingResolver:
 
 async def _await(awaited: dict[Question, asyncio.Future[Answer]], deadline: float | None) -> dict[Question, Answer]:
     """The answers that other calls brought; questions they failed to answer are left out, unless time is over."""
+    import asyncio
+
     with suppress(TimeoutError):
         async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()):
             await asyncio.wait(awaited.values())

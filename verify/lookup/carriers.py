@@ -1,4 +1,4 @@
-"""Two loops that carry the packets of exchanges: over ``selectors`` for many at once, over ``asyncio`` for one.
+"""The loop that carries the packets of many exchanges at once, over ``selectors``.
 
 Each exchange has sockets of its own, connected to the server, so that the kernel picks a random source port and passes
 on nothing from another address.  What is sent and what a packet is worth is decided in ``exchange`` alone.
@@ -6,13 +6,12 @@ on nothing from another address.  What is sent and what a packet is worth is dec
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -32,14 +31,14 @@ class Server(Struct, frozen=True):
     vouched: bool
 
 
-def _open(server: Server, kind: socket.SocketKind) -> socket.socket:
+def open_socket(server: Server, kind: socket.SocketKind) -> socket.socket:
     sock = socket.socket(server.family, kind)
     sock.setblocking(False)
     return sock
 
 
-def _open_udp(server: Server) -> socket.socket:
-    sock = _open(server, socket.SOCK_DGRAM)
+def open_udp(server: Server) -> socket.socket:
+    sock = open_socket(server, socket.SOCK_DGRAM)
     try:
         sock.connect(server.address)
     except BaseException:
@@ -48,12 +47,12 @@ def _open_udp(server: Server) -> socket.socket:
     return sock
 
 
-def _framed(message: bytes) -> bytes:
+def framed(message: bytes) -> bytes:
     """RFC 1035 4.2.2: two octets of length."""
     return len(message).to_bytes(2, "big") + message
 
 
-def _unframed(buffer: bytearray) -> bytes | None:
+def unframed(buffer: bytearray) -> bytes | None:
     """The message that the buffer begins with, None while it is not whole; taken out of the buffer."""
     if len(buffer) < 2:
         return None
@@ -63,11 +62,6 @@ def _unframed(buffer: bytearray) -> bytes | None:
     message = bytes(buffer[2:end])
     del buffer[:end]
     return message
-
-
-# ---------------------------------------------------------------------------------------------------
-# selectors
-# ---------------------------------------------------------------------------------------------------
 
 
 def carry(
@@ -145,7 +139,7 @@ class _Tcp(_Udp):
         self, exchange: Exchange, server: int, sock: socket.socket, message: bytes, selector: selectors.BaseSelector
     ) -> None:
         super().__init__(exchange, server, sock)
-        self.outgoing = _framed(message)
+        self.outgoing = framed(message)
         self.incoming = bytearray()
         self.selector = selector
 
@@ -165,7 +159,7 @@ class _Tcp(_Udp):
             return self._over()
         self.incoming += octets
         sends: list[Send] = []
-        while (message := _unframed(self.incoming)) is not None:
+        while (message := unframed(self.incoming)) is not None:
             sends += self.exchange.on_reply(self.server, message, tcp=True)
         return sends
 
@@ -237,14 +231,14 @@ class _Loop:
         server = self._servers[send.server]
         if not send.tcp:
             if channel is None:
-                channel = _Udp(exchange, send.server, _open_udp(server))
+                channel = _Udp(exchange, send.server, open_udp(server))
                 channels[send.server, False] = channel
                 self._selector.register(channel.sock, selectors.EVENT_READ, channel)
             channel.sock.send(send.message)
             return
         if channel is not None:
             self._drop(channel)
-        sock = _open(server, socket.SOCK_STREAM)
+        sock = open_socket(server, socket.SOCK_STREAM)
         channels[send.server, True] = channel = _Tcp(exchange, send.server, sock, send.message, self._selector)
         self._selector.register(sock, selectors.EVENT_WRITE, channel)
         sock.connect_ex(server.address)  # what goes wrong shows when it becomes writable
@@ -257,98 +251,3 @@ class _Loop:
         if channel.sock in self._selector.get_map():
             self._selector.unregister(channel.sock)
         channel.sock.close()
-
-
-# ---------------------------------------------------------------------------------------------------
-# asyncio
-# ---------------------------------------------------------------------------------------------------
-
-
-async def carry_async(servers: Sequence[Server], exchange: Exchange) -> None:
-    """Bring one exchange to its end.  Cancelled, it leaves the exchange as it is and no socket behind."""
-    await _Task(servers, exchange).run()
-
-
-class _Task:
-    """One exchange: a task for every socket that puts what it reads, or None for a failure, into one queue."""
-
-    def __init__(self, servers: Sequence[Server], exchange: Exchange) -> None:
-        self._servers = servers
-        self._exchange = exchange
-        self._loop = asyncio.get_running_loop()
-        self._arrived: asyncio.Queue[tuple[int, bytes | None, bool]] = asyncio.Queue(PACKETS_A_TURN)
-        self._sockets: dict[int, socket.socket] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def run(self) -> None:
-        exchange = self._exchange
-        try:
-            self._perform(exchange.start(time.monotonic()))
-            while exchange.answer is None:
-                self._perform(await self._event())
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _event(self) -> Iterable[Send]:
-        exchange = self._exchange
-        left = exchange.wake - time.monotonic()
-        if left <= 0:
-            return exchange.on_time(time.monotonic())
-        try:
-            async with asyncio.timeout(left):
-                server, message, tcp = await self._arrived.get()
-        except TimeoutError:
-            return exchange.on_time(max(time.monotonic(), exchange.wake))
-        return exchange.on_failure(server) if message is None else exchange.on_reply(server, message, tcp)
-
-    def _perform(self, sends: Iterable[Send]) -> None:
-        todo = deque(sends)
-        while todo and self._exchange.answer is None:
-            send = todo.popleft()
-            try:
-                if send.tcp:
-                    self._start(self._tcp(send))
-                else:
-                    self._udp(send)
-            except BlockingIOError:
-                continue
-            except OSError:
-                todo.extend(self._exchange.on_failure(send.server))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(self._loop.create_task(work))
-
-    def _udp(self, send: Send) -> None:
-        sock = self._sockets.get(send.server)
-        if sock is None:
-            self._sockets[send.server] = sock = _open_udp(self._servers[send.server])
-            self._start(self._read(send.server, sock))
-        sock.send(send.message)
-
-    async def _read(self, server: int, sock: socket.socket) -> None:
-        with sock:
-            while True:
-                try:
-                    message = await self._loop.sock_recv(sock, DATAGRAM_OCTETS)
-                except OSError:
-                    del self._sockets[server]
-                    await self._arrived.put((server, None, False))
-                    return
-                await self._arrived.put((server, message, False))
-
-    async def _tcp(self, send: Send) -> None:
-        server = self._servers[send.server]
-        incoming = bytearray()
-        try:
-            with _open(server, socket.SOCK_STREAM) as sock:
-                await self._loop.sock_connect(sock, server.address)
-                await self._loop.sock_sendall(sock, _framed(send.message))
-                while octets := await self._loop.sock_recv(sock, DATAGRAM_OCTETS):
-                    incoming += octets
-                    while (message := _unframed(incoming)) is not None:
-                        await self._arrived.put((send.server, message, True))
-        except OSError:
-            pass
-        await self._arrived.put((send.server, None, True))

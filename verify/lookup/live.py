@@ -5,16 +5,19 @@ dnspython is imported when it is needed: for the system's servers and for replie
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from ipaddress import IPv4Address, ip_address
+from typing import TYPE_CHECKING
 
-from verify.lookup.carriers import Server, carry, carry_async
+from verify.lookup.carriers import Server, carry
 from verify.lookup.exchange import Exchange, failure
 from verify.model import Answer, Cause, Question, replace
+
+if TYPE_CHECKING:
+    import asyncio  # imported only by what runs on its loop
 
 TIMEOUT = 5.0  # seconds for one question, retries included, as resolv.conf(5) and dig have it
 CONCURRENCY = 64  # questions in flight
@@ -144,6 +147,8 @@ class LiveResolver:
 
     async def resolve_async(self, questions: Sequence[Question], deadline: float | None = None) -> list[Answer]:
         """``resolve``, on the running event loop; calls at the same time share ``concurrency`` and ``rate``."""
+        import asyncio
+
         unique = list(dict.fromkeys(questions))
         _ = self.servers  # NoResolver is raised here, not within a group
         async with asyncio.TaskGroup() as group:
@@ -154,6 +159,10 @@ class LiveResolver:
     async def _ask(self, question: Question, deadline: float | None) -> Answer:
         if deadline is not None and time.monotonic() >= deadline:
             return failure(question, Cause.BUDGET)
+        import asyncio
+
+        from verify.lookup.carriers_async import carry_async
+
         exchange: Exchange | None = None
         try:
             async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()), self._semaphore():
@@ -189,6 +198,8 @@ class LiveResolver:
 
     def _semaphore(self) -> asyncio.Semaphore:
         """One for each event loop, since a program may run several in turn."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         if self._gate is None or self._gate[0] is not loop:
             self._gate = (loop, asyncio.Semaphore(self._concurrency))
