@@ -62,6 +62,7 @@ BENCH_CORPUS ?=
 bench: $(READY) ## measure all that the README says of speed and memory; with BENCH_CORPUS=DIR the parts of the program
 	$(BIN)/python -m tests.bench.bench_peers
 	$(BIN)/python -m tests.bench.bench_memory
+	$(BIN)/python -m tests.bench.bench_cluster
 	$(BIN)/python tests/bench/start_up.py
 	$(BIN)/python tests/bench/bench_dkim.py
 	$(BIN)/python tests/bench/bench_hostile.py
