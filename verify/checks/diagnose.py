@@ -11,11 +11,22 @@ import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from itertools import islice
 from typing import TypeAlias
 
-from verify.checks.canonical import SIMPLE, BodyHashes, canonical_body, content_end
+from verify.checks.canonical import (
+    RELAXED,
+    SIMPLE,
+    BodyHashes,
+    canonical_body,
+    content_end,
+    relax,
+    relaxed_field,
+    signature_field,
+    simple_field,
+)
 from verify.checks.dkim import read_signature
-from verify.checks.examine import header_input, signed_fields
+from verify.checks.examine import signed_fields
 from verify.checks.keys import KeyRecord, LibraryError, check_key, digest_of, holds, key_records, signed_digest
 from verify.checks.signature import Signature
 from verify.grammar.visible import escape
@@ -159,7 +170,7 @@ def _body_trials(message: Message, signature: Signature) -> Iterator[tuple[Diagn
         # the usual mark before a personal signature ends in a blank, which some programs take away
         if b"\n--" in body or body.startswith(b"--"):
             yield DiagnosisCode.WHITESPACE_CHANGED, None, re.sub(rb"(?m)^--(?=\r?$)", b"-- ", body)
-        yield DiagnosisCode.WHITESPACE_CHANGED, None, re.sub(rb"[ \t]+", b" ", trimmed)
+        yield DiagnosisCode.WHITESPACE_CHANGED, None, relax(trimmed)
     yield DiagnosisCode.WHITESPACE_CHANGED, None, body.removeprefix(b"\r\n")
     yield DiagnosisCode.WHITESPACE_CHANGED, None, b"\r\n" + body
     last = body.rfind(b"\r\n--")
@@ -262,15 +273,38 @@ def _diagnose_header(
         fits = _header_test(records, signature)
         if fits is None:
             return Diagnosis(DiagnosisCode.KEY_CHANGED)
-        for number, (code, detail, fields, own) in enumerate(_header_trials(message, field, signature)):
-            if number >= TRIALS:
-                break
-            covered = signed_fields(fields, signature.names)
-            if fits(digest_of(header_input(signature, own, covered, BodyHashes(b"", limits)))):
+        canonical = _Canonical(message, field, signature)
+        for code, detail, fields, own in islice(_header_trials(message, field, signature), TRIALS):
+            if fits(canonical.digest(signed_fields(fields, signature.names), own)):
                 return Diagnosis(code, detail)
     except LibraryError:
         return None
     return changed
+
+
+class _Canonical:
+    """Header fields in the form in which they are signed; of most, every trial takes what the message holds."""
+
+    def __init__(self, message: Message, own: Field, signature: Signature) -> None:
+        self._fields = message.fields
+        self._own = own
+        self._header_form = signature.header_form
+        self._form = relaxed_field if signature.header_form == RELAXED else simple_field
+        self._own_text = signature_field(own, signature.header_form)
+        self._texts: dict[int, bytes] = {}
+
+    def digest(self, covered: Sequence[Field], own: Field) -> bytes:
+        parts = [self._text(field) for field in covered]
+        parts.append(self._own_text if own is self._own else signature_field(own, self._header_form))
+        return digest_of(b"".join(parts))
+
+    def _text(self, field: Field) -> bytes:
+        if field is not self._fields[field.index]:  # made for a trial
+            return self._form(field)
+        text = self._texts.get(field.index)
+        if text is None:
+            text = self._texts[field.index] = self._form(field)
+        return text
 
 
 def _header_test(records: Sequence[KeyRecord], signature: Signature) -> Callable[[bytes], bool] | None:

@@ -382,36 +382,43 @@ def _is_count(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 2
 
 
-_FORMS: dict[str, Callable[[str], bool]] = {
+_FORMS: dict[str, Callable[[str], object]] = {
     "header.d": _is_domain,
     "header.i": _is_auid,
-    "header.s": lambda text: bool(_SELECTOR.match(text)),
-    "header.a": lambda text: bool(_WORD.match(text)),
-    "header.b": lambda text: bool(_BASE64.match(text)),
+    "header.s": _SELECTOR.match,
+    "header.a": _WORD.match,
+    "header.b": _BASE64.match,
     "header.from": _is_domain,
     "header.oldest-pass": _is_count,
     "smtp.mailfrom": _is_domain,
     "smtp.helo": _is_domain,
     "smtp.remote-ip": _is_address,
-    "smtp.auth": lambda text: bool(_PRINTABLE.match(text)),
-    "policy.dmarc": lambda text: text in ("none", "quarantine", "reject"),
+    "smtp.auth": _PRINTABLE.match,
+    "policy.dmarc": frozenset(("none", "quarantine", "reject")).__contains__,
     "policy.iprev": _is_address,
 }
 
 
 def may_write(name: str, text: str | None) -> bool:
     """True when ``text`` has the form that the property ``name`` is written in."""
-    if text is None:
-        return False
-    return _fits(name, text) if len(text) <= _REMEMBERED_CHARS else _has_form(name, text)
+    return text is not None and _property(name, text) is not None
 
 
-def _has_form(name: str, text: str) -> bool:
+def _property(name: str, text: str) -> str | None:
+    """``name=text`` as it is written; None when the text has not the form of this property."""
+    if name == "header.b" or len(text) > _REMEMBERED_CHARS:  # b= does not come again
+        return _new_property(name, text)
+    return _known_property(name, text)
+
+
+def _new_property(name: str, text: str) -> str | None:
     form = _FORMS.get(name)
-    return form is not None and form(text)
+    if form is None or not form(text):
+        return None
+    return f"{name}={text if name == 'header.i' else _value(text)}"
 
 
-_fits = lru_cache(maxsize=16384)(_has_form)
+_known_property = lru_cache(maxsize=16384)(_new_property)
 
 
 def write_results(authserv_id: str, clauses: Sequence[Clause]) -> str:
@@ -421,19 +428,24 @@ def write_results(authserv_id: str, clauses: Sequence[Clause]) -> str:
     """
     if not _PRINTABLE.match(authserv_id):
         raise ValueError("authserv-id is not printable ASCII without quotes and backslashes")
-    parts = [_value(authserv_id)]
+    body = _value(authserv_id)
+    if not clauses:
+        return body + "; none"
     for clause in clauses:
-        if not _WORD.match(clause.method) or not _WORD.match(clause.result):
-            raise ValueError("method or result is no keyword")
-        words = [f"{clause.method}={clause.result}"]
-        if clause.reason is not None:
-            words.append(f'reason="{Reason(clause.reason).value}"')
+        body += _outcome(clause.method, clause.result, clause.reason)
         for name, text in clause.properties:
-            if not may_write(name, text):
+            written = _property(name, text)
+            if written is None:
                 raise ValueError(f"value not fit for {name}")
-            words.append(f"{name}={text if name == 'header.i' else _value(text)}")
-        parts.append(" ".join(words))
-    return "; ".join(parts) if clauses else f"{parts[0]}; none"
+            body += " " + written
+    return body
+
+
+@lru_cache(maxsize=1024)
+def _outcome(method: str, result: str, reason: Reason | None) -> str:
+    if not _WORD.match(method) or not _WORD.match(result):
+        raise ValueError("method or result is no keyword")
+    return f"; {method}={result}" + ("" if reason is None else f' reason="{Reason(reason)}"')
 
 
 def _value(text: str) -> str:

@@ -27,6 +27,8 @@ from verify.model import (
 )
 
 _NAME = "Authentication-Results"
+_NO_SIGNATURE = Clause("dkim", "none")
+_NO_CHAIN = Clause("arc", "none")
 # What we write is ours whatever the limits on reading others' fields are; signatures are capped before.
 _UNLIMITED = Limits(recorded_octets=1 << 30, recorded_results=1 << 30)
 
@@ -92,19 +94,20 @@ def clauses(verdict: Verdict) -> tuple[Clause, ...]:
     written: list[Clause | None] = [_spf(verdict.spf, origin)]
     written += [_dkim(result) for result in verdict.dkim]
     if not verdict.dkim and FidelityNote.NO_TRANSPORT_HEADERS not in verdict.source.fidelity_notes:
-        written.append(Clause("dkim", "none"))
+        written.append(_NO_SIGNATURE)
     written += [_arc(verdict.arc, origin), _iprev(verdict.iprev, origin), _dmarc(verdict.dmarc)]
-    return tuple(clause for clause in written if clause is not None)
+    return tuple([clause for clause in written if clause is not None])
 
 
 def _spf(results: tuple[SpfResult, ...], origin: Origin) -> Clause | None:
     """MAIL FROM's result; for the null reverse-path HELO's (a HELO result beside another is taken for MAIL FROM's)."""
     null_path = origin.mail_from == ""
     wanted = Identity.HELO if null_path else Identity.MAILFROM
-    result = next((r for r in results if r.identity is wanted), None)
-    if result is None and null_path:
-        result = next(iter(results), None)
-    if result is None or result.result is None:
+    found = [r for r in results if r.identity is wanted] or (list(results) if null_path else [])
+    if not found:
+        return None
+    result = found[0]
+    if result.result is None:
         return None
     if result.result is SpfWord.PASS and (origin.source is OriginSource.INFERRED or origin.conflict):
         return None
@@ -129,8 +132,8 @@ def _dkim(result: DkimResult) -> Clause | None:
 
 def _auid(auid: str | None) -> str | None:
     """The AUID; without its local part where that has other characters than plain ones."""
-    if auid is None:
-        return None
+    if auid is None or may_write("header.i", auid):
+        return auid
     local, _, domain = auid.rpartition("@")
     name = domain_name(domain)
     if name is None:
@@ -143,7 +146,7 @@ def _arc(result: ArcResult, origin: Origin) -> Clause | None:
     if result.result is None:
         return None
     if result.result is ArcWord.NONE:
-        return Clause("arc", "none")
+        return _NO_CHAIN
     oldest = None if result.oldest_pass is None else str(result.oldest_pass)
     return _clause(
         "arc", result.result, result.reason, ("header.oldest-pass", oldest), ("smtp.remote-ip", _client(origin))
@@ -166,13 +169,16 @@ def _client(origin: Origin) -> str | None:
 def _dmarc(result: DmarcResult) -> Clause | None:
     if result.result is None:
         return None
-    policy = None if result.applied_policy is None else result.applied_policy.value
     return _clause(
-        "dmarc", result.result, result.reason, ("header.from", result.author_domain), ("policy.dmarc", policy)
+        "dmarc",
+        result.result,
+        result.reason,
+        ("header.from", result.author_domain),
+        ("policy.dmarc", result.applied_policy),
     )
 
 
 def _clause(method: str, result: str, reason: Reason | None, *properties: tuple[str, str | None]) -> Clause:
     """A clause with the properties that have a value of the right form; the reason is said of what is no pass."""
     kept = tuple([(name, text) for name, text in properties if text is not None and may_write(name, text)])
-    return Clause(method, str(result), None if result == "pass" else reason, kept)
+    return Clause(method, result, None if result == "pass" else reason, kept)
