@@ -5,7 +5,7 @@ A chain that passes says who sealed, not that the sealer is to be believed; that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import sha256
 
 from msgspec import Struct
@@ -39,6 +39,7 @@ from verify.model import (
 
 RESULTS_FIELD, SIGNATURE_FIELD, SEAL_FIELD = b"arc-authentication-results", b"arc-message-signature", b"arc-seal"
 
+_NO_CHAIN = ArcResult(result=ArcWord.NONE)
 _REMOTE_IP = ("smtp.remote-ip", "smtp.client-ip")
 
 
@@ -75,7 +76,7 @@ def check_arc(message: Message, ask: Ask, judged_at: int, settings: Settings, bo
     members = _read_members(message, limits)
     # 1. Collect the sets.
     if not members:
-        return ArcResult(result=ArcWord.NONE)
+        return _NO_CHAIN
     claimed = _claimed(members, limits)
     newest = max((m.instance or 0 for m in members), default=0)
     if newest > limits.arc_sets:
@@ -128,18 +129,14 @@ def key_questions(message: Message, limits: Limits) -> tuple[Question, ...]:
     return () if isinstance(chain, Reason) else tuple(_questions(chain))
 
 
-def _read_members(message: Message, limits: Limits) -> tuple[_Member, ...]:
-    members = []
-    for field in message.fields:
-        if not field.key.startswith(b"arc-"):
-            continue
-        if field.key == RESULTS_FIELD:
-            members.append(_Member(field, _results_instance(field.value), None))
-        elif field.key in (SIGNATURE_FIELD, SEAL_FIELD):
-            kind = SEAL if field.key == SEAL_FIELD else MESSAGE_SIGNATURE
+def _read_members(message: Message, limits: Limits) -> list[_Member]:
+    """The fields of all sets; those of one name topmost first."""
+    members = [_Member(f, _results_instance(f.value), None) for f in message.named(RESULTS_FIELD)]
+    for key, kind in ((SIGNATURE_FIELD, MESSAGE_SIGNATURE), (SEAL_FIELD, SEAL)):
+        for field in message.named(key):
             signature = parse_signature(field.value, kind, limits.tag_list_octets, limits.signed_names)
             members.append(_Member(field, signature.instance, signature))
-    return tuple(members)
+    return members
 
 
 def _results_instance(value: bytes) -> int | None:
@@ -151,11 +148,11 @@ def _results_instance(value: bytes) -> int | None:
     return instance_number(number.strip(b" \t\r\n"))
 
 
-def _of(members: Iterable[_Member], key: bytes) -> list[_Member]:
+def _of(members: Sequence[_Member], key: bytes) -> list[_Member]:
     return [m for m in members if m.field.key == key]
 
 
-def _claimed(members: tuple[_Member, ...], limits: Limits) -> tuple[ArcSet, ...]:
+def _claimed(members: Sequence[_Member], limits: Limits) -> tuple[ArcSet, ...]:
     """What the sets say, before anything is verified; of a repeated member the topmost."""
     found: dict[int, dict[bytes, _Member]] = {}
     for member in members:
@@ -194,7 +191,7 @@ def _remote_ip(results: tuple[RecordedResult, ...]) -> str | None:
     return None
 
 
-def _whole_sets(members: tuple[_Member, ...], newest: int) -> list[_Set] | Reason:
+def _whole_sets(members: Sequence[_Member], newest: int) -> list[_Set] | Reason:
     """The sets 1 to ``newest``, or why they are none (RFC 8617 5.2 step 3)."""
     placed: dict[tuple[int, bytes], _Member] = {}
     for member in members:

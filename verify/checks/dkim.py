@@ -154,7 +154,7 @@ def _judge(
             reason=reason,
             unsigned_octets=examined.unsigned_octets,
         ),
-        covered=tuple(sorted(f.index for f in examined.covered)),
+        covered=tuple(sorted([f.index for f in examined.covered])),
         body_hash_holds=examined.body_holds,
         signature_holds=examined.arithmetic.holds,
         expired_only=reason is Reason.EXPIRED,
@@ -182,7 +182,9 @@ def _start_of_b(message: Message, field: Field, signature: Signature, limits: Li
         return None
     length = B_LEAST
     for other in message.named(SIGNATURE):
-        text = None if other is field else read_signature(other, limits).b_text
+        if other is field:
+            continue
+        text = read_signature(other, limits).b_text
         if text is not None and text != own:
             length = max(length, _common_start(own, text) + 1)
     return own[:length]

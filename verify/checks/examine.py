@@ -43,7 +43,7 @@ def signed_fields(fields: Sequence[Field], names: tuple[bytes, ...]) -> tuple[Fi
     Raises ``LibraryError``.
     """
     keys = tuple([field.key for field in fields])
-    small = sum(map(len, keys)) + sum(map(len, names)) <= _REMEMBERED_OCTETS
+    small = len(b"".join(keys)) + len(b"".join(names)) <= _REMEMBERED_OCTETS
     return tuple([fields[place] for place in (_remembered_choice if small else _choice)(keys, names)])
 
 
@@ -74,8 +74,7 @@ _remembered_choice = lru_cache(maxsize=2048)(_choice)  # a sender's messages are
 
 def header_input(signature: Signature, field: Field, covered: Sequence[Field], bodies: BodyHashes) -> bytes:
     """The octets that are hashed for b=: the covered fields, then the signature field itself (RFC 6376 3.7)."""
-    form = bodies.relaxed_field if signature.header_form == RELAXED else simple_field
-    parts = [form(f) for f in covered]
+    parts = bodies.relaxed_fields(covered) if signature.header_form == RELAXED else [simple_field(f) for f in covered]
     parts.append(signature_field(field, signature.header_form))
     return b"".join(parts)
 
@@ -195,10 +194,13 @@ def not_shown(message: Message, covered: Collection[Field], bodies: BodyHashes) 
     from (RFC 6376 8.15).  One that says the same as a covered one hides nothing.  A name of which no instance is
     covered is unsigned, which is another matter.
     """
+    repeated = [fields for fields in map(message.named, SHOWN) if len(fields) > 1]
+    if not repeated:
+        return ()
     signed = {field.index for field in covered}
-    names = {field.key for field in covered}.intersection(SHOWN)
-    others = [field for field in message.fields if field.key in names and field.index not in signed]
+    names = {field.key for field in covered}
+    others = [f for fields in repeated if fields[0].key in names for f in fields if f.index not in signed]
     if not others:
         return ()
-    same = {bodies.relaxed_field(field) for field in covered}
-    return tuple(field for field in others if bodies.relaxed_field(field) not in same)
+    same = set(bodies.relaxed_fields(covered))
+    return tuple([f for f in others if bodies.relaxed_field(f) not in same])

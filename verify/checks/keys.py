@@ -154,7 +154,7 @@ def check_key(record: KeyRecord, algorithm: bytes, below_domain: bool, limits: L
         return Reason.KEY_TYPE_MISMATCH
     if record.strict and below_domain:
         return Reason.KEY_STRICT_AUID
-    if isinstance(record.key, RSAPublicKey):
+    if record.algorithm == b"rsa":
         if record.bits < limits.key_bits_least:
             return Reason.KEY_TOO_SHORT
         if record.bits > limits.key_bits_most or record.exponent_bits > limits.key_exponent_bits:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -19,9 +20,10 @@ from verify.model import Question, Reason, replace
 
 ALGORITHMS = (b"rsa-sha256", b"ed25519-sha256")
 NEVER = 10**13  # a time of more than 12 digits: after everything (RFC 6376 3.5, t= and x=)
+_FORMS = (SIMPLE, RELAXED)
 
-_DIGITS = re.compile(rb"[0-9]+\Z")
 _HEADER_NAME = re.compile(rb"[!-9<-~]+\Z")  # printable, neither colon nor semicolon
+_SHORT_LIST = 1024  # octets of h= that are remembered
 
 
 class Signature(Struct, frozen=True):
@@ -89,46 +91,75 @@ def _parse_signature(value: bytes, kind: Kind, octets_most: int, names_most: int
     get = tags.tags.get
     domain = _domain(get("d", b""))
     auid, auid_domain = (None, None) if kind.instance else _auid(get("i"))
-    written = colon_list(get("h", b""))
-    kept = written[:names_most]
-    b = get("b", b"")
+    h = get("h", b"")
+    names = _signed_names(h, names_most) if len(h) <= _SHORT_LIST else _read_signed_names(h, names_most)
+    b = without_blanks(get("b", b""))
     signature = strict_base64(b)
+    algorithm = get("a")
     forms = (get("c") or kind.forms).split(b"/")
     read = Signature(
         domain=domain,
         selector=_selector(get("s", b""), domain) if domain else None,
         auid=auid,
         below_domain=auid_domain is not None and auid_domain != domain,
-        algorithm=escape(tags.tags["a"], 40) if "a" in tags.tags else None,
+        algorithm=None if algorithm is None else escape(algorithm, 40),
         header_form=forms[0],
         body_form=forms[1] if len(forms) > 1 else SIMPLE,
-        names=tuple([name.lower() for name in kept]),
-        names_written=kept,
-        names_shown=tuple(escape(b":".join(kept)).split(":")) if kept else (),
+        names=names.keys,
+        names_written=names.written,
+        names_shown=names.shown,
         signature=signature or b"",
         body_hash=strict_base64(get("bh", b"")) or b"",
-        b_text=without_blanks(b).decode("ascii") if signature else None,
+        b_text=b.decode("ascii") if signature else None,
         length=_number(get("l"), 76),
         signed_at=_number(get("t"), 12),
         expires_at=_number(get("x"), 12),
         instance=instance_number(get("i", b"")) if kind.instance else None,
         cv=get("cv"),
     )
-    problem = _problem(tags, kind, read, forms, auid_domain)
-    if len(written) > names_most and not tags.defects:
+    problem = _problem(tags, kind, read, forms, auid_domain, names.valid)
+    if names.too_many and not tags.defects:
         problem = Reason.LIMIT
     return replace(read, problem=problem) if problem else read
 
 
-def _problem(tags: TagList, kind: Kind, read: Signature, forms: list[bytes], auid_domain: str | None) -> Reason | None:
+class _SignedNames(NamedTuple):
+    """h= read; ``valid``: each is a header field name, so that an empty h= is not."""
+
+    keys: tuple[bytes, ...]
+    written: tuple[bytes, ...]
+    shown: tuple[str, ...]
+    valid: bool
+    too_many: bool
+
+
+def _read_signed_names(value: bytes, most: int) -> _SignedNames:
+    names = colon_list(value)
+    kept = names[:most]
+    return _SignedNames(
+        keys=tuple([name.lower() for name in kept]),
+        written=kept,
+        shown=tuple(escape(b":".join(kept)).split(":")) if kept else (),
+        valid=all(_HEADER_NAME.match(name) for name in kept),
+        too_many=len(names) > most,
+    )
+
+
+_signed_names = lru_cache(maxsize=2048)(_read_signed_names)  # a sender signs the same fields in all messages
+
+
+def _problem(
+    tags: TagList, kind: Kind, read: Signature, forms: list[bytes], auid_domain: str | None, names_valid: bool
+) -> Reason | None:
     """The first rule that is broken, in this order (RFC 6376 3.5, 6.1.1; RFC 8617 4.1.2, 4.1.3)."""
     present = tags.tags
     if Defect.SYNTAX in tags.defects:
         return Reason.TAG_SYNTAX
     if Defect.DUPLICATE in tags.defects:
         return Reason.DUPLICATE_TAG
-    if any(name not in present for name in kind.required):
-        return Reason.MISSING_TAG
+    for name in kind.required:
+        if name not in present:
+            return Reason.MISSING_TAG
     if kind is DKIM and present["v"] != b"1":
         return Reason.BAD_VERSION
     if kind.instance and read.instance is None:
@@ -137,8 +168,8 @@ def _problem(tags: TagList, kind: Kind, read: Signature, forms: list[bytes], aui
         return Reason.SEAL_HAS_H
     if kind is SEAL and read.cv not in (b"none", b"pass", b"fail"):
         return Reason.TAG_SYNTAX
-    if kind is not SEAL and not all(_HEADER_NAME.match(name) for name in read.names):
-        return Reason.TAG_SYNTAX  # an empty name, or no name at all, too
+    if kind is not SEAL and not names_valid:
+        return Reason.TAG_SYNTAX
     if present["a"] not in ALGORITHMS:
         return Reason.RSA_SHA1 if present["a"] == b"rsa-sha1" else Reason.UNKNOWN_ALGORITHM
     if kind is not SEAL and ("c" in present and not _known_forms(present["c"], forms)):
@@ -147,8 +178,9 @@ def _problem(tags: TagList, kind: Kind, read: Signature, forms: list[bytes], aui
         return Reason.UNKNOWN_QUERY_METHOD
     if not read.signature or (kind is not SEAL and not read.body_hash):
         return Reason.BAD_BASE64
-    if any(tag in present and _number(present[tag], most) is None for tag, most in (("l", 76), ("t", 12), ("x", 12))):
-        return Reason.TAG_SYNTAX
+    for tag, number in (("l", read.length), ("t", read.signed_at), ("x", read.expires_at)):
+        if number is None and tag in present:
+            return Reason.TAG_SYNTAX
     if read.domain is None:
         return Reason.BAD_DOMAIN
     if read.selector is None:
@@ -168,7 +200,7 @@ def _problem(tags: TagList, kind: Kind, read: Signature, forms: list[bytes], aui
 
 
 def _known_forms(value: bytes, forms: list[bytes]) -> bool:
-    return bool(value) and len(forms) <= 2 and all(form in (SIMPLE, RELAXED) for form in forms)
+    return bool(value) and len(forms) <= 2 and forms[0] in _FORMS and forms[-1] in _FORMS
 
 
 def _domain(value: bytes) -> str | None:
@@ -190,7 +222,9 @@ def _selector(value: bytes, domain: str) -> str | None:
 
 def _auid(value: bytes | None) -> tuple[str | None, str | None]:
     """i= as visible text, and its domain; both None when it is absent or no ``[local]@domain``."""
-    local, at, host = (value or b"").rpartition(b"@")
+    if value is None:
+        return None, None
+    local, at, host = value.rpartition(b"@")
     name = _domain(host)
     quoted = len(local) > 1 and local[:1] == local[-1:] == b'"'
     if not at or name is None or (b"@" in local and not quoted):
@@ -200,7 +234,7 @@ def _auid(value: bytes | None) -> tuple[str | None, str | None]:
 
 def _number(value: bytes | None, digits_most: int) -> int | None:
     """A tag of digits.  A time with more than its 12 digits is later than everything; l= may have 76 and no more."""
-    if value is None or not _DIGITS.match(value):
+    if value is None or not value.isdigit():
         return None
     digits = value.lstrip(b"0") or b"0"
     if len(digits) > digits_most:
@@ -210,6 +244,6 @@ def _number(value: bytes | None, digits_most: int) -> int | None:
 
 def instance_number(value: bytes) -> int | None:
     """i= of an ARC field: one or two digits, at least 1 (RFC 8617 4.2.1); three digits are past every limit."""
-    if not _DIGITS.match(value) or len(value) > 3 or int(value) == 0:
+    if not value.isdigit() or len(value) > 3 or int(value) == 0:
         return None
     return int(value)

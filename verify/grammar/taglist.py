@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 from msgspec import Struct
 
 _WSP = b" \t\r\n"
 _TAG_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*\Z")
 _VALUE = re.compile(rb"[!-:<-~ \t\r\n]*\Z")  # tval and FWS: printable ASCII without ";"
-_BLANKS = re.compile(rb"[ \t\r\n]+")
 _FOLD = re.compile(rb"\r?\n(?![ \t])|\r(?!\n)")  # a line end that does not begin a fold, a bare CR
+_PLAIN = re.compile(rb"[ -~\t]*+(?:\r?\n[ \t][ -~\t]*+)*+\Z")  # printable ASCII and folds: nothing a value may not hold
+_SHORT_NAME = 64  # octets of a tag name that is remembered
 
 
 class Defect(StrEnum):
@@ -46,27 +48,35 @@ def parse_tag_list(text: bytes, octets_most: int, *, utf8: bool = False) -> TagL
     if len(text) > octets_most:
         return TagList({}, (), (Defect.TOO_LONG,))
     tags: dict[str, bytes] = {}
-    order: list[str] = []
     defects: list[Defect] = []
     duplicates: list[str] = []
+    plain = _PLAIN.match(text) is not None
     items = text.split(b";")
     if not items[-1].strip(_WSP):
         items.pop()
     for item in items:
         name, equals, value = item.partition(b"=")
-        name, value = name.strip(_WSP), value.strip(_WSP)
-        if not equals or not _TAG_NAME.match(name) or not _is_value(value, utf8):
+        tag = _tag_name(name) if len(name) <= _SHORT_NAME else _read_tag_name(name)
+        if not equals or tag is None:
             _note(defects, Defect.SYNTAX)
-            if not equals or not _TAG_NAME.match(name):
-                continue
-        tag = name.decode("ascii")
+            continue
+        value = value.strip(_WSP)
+        if not plain and not _is_value(value, utf8):
+            _note(defects, Defect.SYNTAX)
         if tag in tags:
             _note(defects, Defect.DUPLICATE)
             duplicates.append(tag)
             continue
         tags[tag] = value
-        order.append(tag)
-    return TagList(tags, tuple(order), tuple(defects), tuple(duplicates))
+    return TagList(tags, tuple(tags), tuple(defects), tuple(duplicates))
+
+
+def _read_tag_name(name: bytes) -> str | None:
+    name = name.strip(_WSP)
+    return name.decode("ascii") if _TAG_NAME.match(name) else None
+
+
+_tag_name = lru_cache(maxsize=1024)(_read_tag_name)
 
 
 def _is_value(value: bytes, utf8: bool) -> bool:
@@ -90,9 +100,9 @@ def _note(defects: list[Defect], defect: Defect) -> None:
 
 def without_blanks(value: bytes) -> bytes:
     """The value with all folding white space removed: ``b``, ``bh``, ``p``, ``h`` (RFC 6376 3.2)."""
-    return _BLANKS.sub(b"", value)
+    return value.translate(None, _WSP)
 
 
 def colon_list(value: bytes) -> tuple[bytes, ...]:
     """The members of a colon-separated list, white space around them removed; empty members kept."""
-    return tuple(member.strip(_WSP) for member in value.split(b":"))
+    return tuple([member.strip(_WSP) for member in value.split(b":")])
