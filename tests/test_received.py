@@ -417,15 +417,50 @@ DATES = st.sampled_from(
 )
 
 
+def read_anew(fields):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(received, "_REMEMBERED", 0)
+        return [parse_received(field, 0, 0) for field in fields]
+
+
 @given(st.lists(PIECES, max_size=12), st.lists(st.tuples(IDS, RECIPIENTS, DATES), min_size=2, max_size=6))
 @settings(max_examples=400, deadline=None)
 def test_what_is_remembered_of_a_field_is_what_reading_it_anew_gives(pieces, tails):
     for before in (b" ".join(pieces), b"from s.example (s.example [203.0.113.5]) by mx.r.example " + b" ".join(pieces)):
         fields = [before + f" id {id_}{path}{date}".encode() for id_, path, date in tails]
-        remembered = [parse_received(field, 0, 0) for field in fields]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(received, "_REMEMBERED", 0)
-            assert [parse_received(field, 0, 0) for field in fields] == remembered
+        assert [parse_received(field, 0, 0) for field in fields] == read_anew(fields)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "from",
+        "from ;",
+        "from 192.0.2.1",
+        "(from a (b [203.0.113.5]) by mx.r.example with ESMTP",
+        "from a (b [203.0.113.5]) by mx.r.example; (with ESMTP",
+        "from a (b [203.0.113.5]) by mx.r.example with",
+        "from a (b [203.0.113.5]) by mx.r.example tls",
+        "from a (b [203.0.113.5]) by mx.r.example id 1 with ESMTP",
+        "from a (b [203.0.113.5]) by mx.r.example for v@r.example",
+        "from a (b [203.0.113.5]) by",
+        "from a (b [203.0.113.5]) by mx.r.example (u@r.example with plain",
+        "from a (b [203.0.113.5]",
+        "from a ([203.0.113.5",
+        'from a (b [203.0.113.5]) by mx.r.example with "ESMTP',
+        'from a (envelope-from <"',
+        "from a <by mx.r.example",
+        "from a [by mx.r.example",
+    ],
+)
+@pytest.mark.parametrize(
+    "date", ["", DATE, f"{DATE} (PST)", "; 2 Jan 2026 1::23:45 +0000", f"; x{DATE}", f") by x ([192.0.2.1]){DATE}"]
+)
+@pytest.mark.parametrize("tail", ["", " id 4XyZ0051", " id 4XyZ0051 for <u@r.example>", " id 4XyZ0051 by y.example"])
+def test_what_is_remembered_of_an_odd_field_is_what_reading_it_anew_gives(before, tail, date):
+    fields = [(before + tail + date).encode(), (before + tail + date).replace("4XyZ0051", "192.0.2.1").encode()]
+    assert [parse_received(field, 0, 0) for field in fields] == read_anew(fields)
 
 
 def test_fields_of_one_server_about_one_client_differ_in_id_recipient_and_date_alone():

@@ -40,60 +40,59 @@ def parse_received(value: bytes, index: int, field_index: int) -> Hop:
     text = octets.decode("latin-1")
     raw = escape(octets)
     if raw == text and len(text) <= _REMEMBERED:
-        varying = _VARYING.match(text, text.rfind(" id "))
+        start = text.rfind(" id ")
+        varying = _VARYING.match(text, start if start >= 0 else text.rfind(";"))
         if varying is not None:
-            id_, before, path, after, date, rest = varying.groups()
-            known = _known(f"{text[: varying.start()]} id {_ID}{before}{path and _FOR}{after}{rest}")
+            id_, before, path, after, date, rest = varying.groups("")
+            known = _known(f"{text[: varying.start()]}{id_ and _ID}{before}{path and _SOME_PATH}{after}", rest)
             if known is not None:
                 return structs.replace(
                     known,
                     index=index,
                     field_index=field_index,
                     raw=raw,
-                    id=id_,
-                    for_=path or None,
+                    id=id_ or known.id,
+                    for_=path or known.for_,
                     date=parse_date(date),
                 )
-    clauses, date_text = _read(text)
+    tokens, date_text = cut(text)
+    clauses = _Clauses(tokens).read()
     if raw != text:  # else no part of it needs an escape
         clauses.escape()
     date = parse_date(date_text) if date_text else None
     return structs.replace(clauses.hop(), index=index, field_index=field_index, raw=raw, date=date)
 
 
-# What differs between fields that one server writes about one client: the id, the recipient, the date.  The text from
-# the id onwards must have just this form, so that none of its words can be anything else: an id is longer than every
-# keyword, a recipient has an "@", and no bracket or quotation mark before it can end behind it, unless all that lies
-# between is inside, too.
+# What differs between fields that one server writes about one client: the id, the recipient, the date.  None of their
+# words is one that the grammar knows: an id is longer, a recipient holds an "@", a date has its usual form.
 _WORD = r"""[^\s()<>\[\];",@]"""
 _VARYING = re.compile(
-    rf"""[ ]id[ ]({_WORD}{{6,100}}+)
-    (|[ ]for[ ]<?)(|{_WORD}{{1,100}}+@{_WORD}{{1,100}}+)
-    (>?(?:[ ]\([^()";]*+\))?;)
+    rf"""(?:[ ]id[ ]({_WORD}{{6,100}}+))?+
+    (?:([ ]for[ ]<?)({_WORD}++@{_WORD}++))?+
+    ([^;]*+;)
     ((?:[ ][A-Z][a-z]{{2}},)?[ ][0-9]{{1,2}}[ ](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[ ][0-9]{{4}}
       [ ][0-9:]{{8}}[ ][+-][0-9]{{4}})
-    (|[ ]\([A-Z]{{1,5}}\))\Z""",
+    ([ ]\([A-Z]{{1,5}}\))?\Z""",
     re.VERBOSE,
 )
-_REMEMBERED = 1000  # characters of a field
-_ID, _FOR = "\0", "\0@"  # in place of the id and the recipient; no plain text holds them
+_REMEMBERED = 1000  # characters of a field; no limit within a field is below, so that none hangs on what differs
+_SOME_ID, _SOME_PATH = "\0", "\0@"  # stand in place of an id and of a recipient: no plain text holds them
+_ID = f" id {_SOME_ID}"
 
 
 @lru_cache(maxsize=4096)
-def _known(text: str) -> Hop | None:
-    """What a field says beside its id, its recipient and its date, where ``_ID`` and ``_FOR`` stand.
+def _known(text: str, rest: str) -> Hop | None:
+    """What a field says, whatever its id, its recipient and its date are.
 
-    None when these are not read as what they look like: then nothing holds for a field with others in their place.
+    ``text``: up to the semicolon before the date; ``rest``: what follows the date.  None when one of the three is not
+    read as what it looks like, but as part of something else, so that nothing holds for a field with another.
     """
-    clauses, _ = _read(text)
-    if clauses.id != _ID or clauses.for_ != (_FOR if _FOR in text else None):
+    tokens, date_text = cut(text + rest)
+    hop = _Clauses(tokens).read().hop()
+    if (_ID in text and hop.id != _SOME_ID) or (_SOME_PATH in text and hop.for_ != _SOME_PATH):
         return None
-    return clauses.hop()
-
-
-def _read(text: str) -> tuple[_Clauses, str]:
-    tokens, date_text = cut(text)
-    return _Clauses(tokens).read(), date_text
+    end = len(tokens) - (2 if rest else 1)  # behind the first two tokens, which the client's name may be read from
+    return hop if date_text == rest and end > 1 and tokens[end].kind == "end" else None
 
 
 def protocol(with_: str | None) -> str | None:
