@@ -43,7 +43,7 @@ def parse_received(value: bytes, index: int, field_index: int) -> Hop:
         start = text.rfind(" id ")
         varying = _VARYING.match(text, start if start >= 0 else text.rfind(";"))
         if varying is not None:
-            id_, before, path, after, date, rest = varying.groups("")
+            id_, before, path, after, date_text, rest = varying.groups("")
             known = _known(f"{text[: varying.start()]}{id_ and _ID}{before}{path and _SOME_PATH}{after}", rest)
             if known is not None:
                 return structs.replace(
@@ -53,7 +53,7 @@ def parse_received(value: bytes, index: int, field_index: int) -> Hop:
                     raw=raw,
                     id=id_ or known.id,
                     for_=path or known.for_,
-                    date=parse_date(date),
+                    date=parse_date(date_text),
                 )
     tokens, date_text = cut(text)
     clauses = _Clauses(tokens).read()
