@@ -11,7 +11,7 @@ DEBIAN := nsd unbound postfix python3-milter chromium
 DEBIAN += $(shell command -v npm >/dev/null 2>&1 || echo nodejs npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test bench format lint types unit debian pages lock fuzz guards clean
+.PHONY: help venv demo test bench figures format lint types unit debian pages lock fuzz guards clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -58,18 +58,20 @@ fuzz: $(READY) ## run each fuzz target for SECONDS (600)
 guards: $(READY) ## switch off each guard in turn and show which hostile cases turn red
 	$(BIN)/python -m tests.hostile.guards
 
-BENCH_CORPUS ?=
-bench: $(READY) ## measure all that the README says of speed and memory; with BENCH_CORPUS=DIR the parts of the program
+bench: $(READY) ## measure speed and memory, beside other verifiers where they are installed
 	$(BIN)/python -m tests.bench.bench_peers
 	$(BIN)/python -m tests.bench.bench_memory
 	$(BIN)/python -m tests.bench.bench_cluster
+	$(BIN)/python tests/bench/profile_parts.py
 	$(BIN)/python tests/bench/start_up.py
 	$(BIN)/python tests/bench/bench_dkim.py
 	$(BIN)/python tests/bench/bench_hostile.py
 	$(BIN)/python tests/bench/bench_growth_of_parsers.py
-ifneq ($(BENCH_CORPUS),)
-	$(BIN)/python tests/bench/profile_parts.py $(BENCH_CORPUS)
-endif
+
+figures: $(READY) ## measure what the README says of speed and memory, and write it there
+	$(BIN)/python -m tests.bench.bench_peers --markdown README.md
+	$(BIN)/python -m tests.bench.bench_memory --markdown README.md
+	$(BIN)/python -m tests.bench.bench_cluster --markdown README.md
 
 format: $(READY) ## bring the code into form
 	$(BIN)/ruff format .

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.bench.peers import Three, pairs
-from tests.bench.table import BEGIN, END, Line, put
+from tests.bench.table import Line, put_table
 
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 FAST = Line("`batch`, wall", "mailauth, 32 in flight", Three(0.1, 0.2, 0.3), 0.2, "100/s", "20/s")
 SLOW = Line("`batch`, wall", "rspamd", Three(0.5, 0.6, 0.7), 0.5, "100/s", "60/s")
 
@@ -16,7 +17,7 @@ SLOW = Line("`batch`, wall", "rspamd", Three(0.5, 0.6, 0.7), 0.5, "100/s", "60/s
 def test_a_table_is_put_between_its_markers(tmp_path: Path) -> None:
     file = tmp_path / "text.md"
     file.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
-    put(file, [FAST, SLOW], "a machine; a day")
+    put_table(file, [FAST, SLOW], "a machine; a day")
     text = file.read_text()
     assert text.startswith(f"before\n\n{BEGIN}\n| measure ")
     assert text.endswith(f"\n\na machine; a day\n{END}\n\nafter\n")
@@ -27,23 +28,24 @@ def test_a_table_is_put_between_its_markers(tmp_path: Path) -> None:
 
 def test_rows_that_were_not_measured_again_stay_only_if_all_else_is_the_same(tmp_path: Path) -> None:
     file = tmp_path / "text.md"
-    put(file, [FAST, SLOW], "a machine; a day")
-    put(file, [FAST._replace(against="mailauth, 8 in flight", ours="101/s")], "a machine; a day")
+    file.write_text(f"{BEGIN}\n{END}\n")
+    put_table(file, [FAST, SLOW], "a machine; a day")
+    put_table(file, [FAST._replace(against="mailauth, 8 in flight", ours="101/s")], "a machine; a day")
     text = file.read_text()
     assert text.count("mailauth") == 1
     assert "| mailauth, 8 in flight | **0.20** (0.10 to 0.30) | 0.20 | 101/s |" in text
     assert "| rspamd |" in text
     with pytest.raises(ValueError, match="measure all of it again"):
-        put(file, [FAST], "a machine; another day")
-    put(file, [FAST, SLOW], "a machine; another day")
+        put_table(file, [FAST], "a machine; another day")
+    put_table(file, [FAST, SLOW], "a machine; another day")
     assert "another day" in file.read_text()
 
 
 def test_a_file_without_the_markers_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "text.md"
     file.write_text("before")
-    with pytest.raises(ValueError, match="has no <!-- measured"):
-        put(file, [FAST], "a machine")
+    with pytest.raises(ValueError, match="there is no <!-- measured"):
+        put_table(file, [FAST], "a machine")
     assert file.read_text() == "before"
 
 

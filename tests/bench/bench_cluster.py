@@ -1,6 +1,7 @@
 """What a Dask cluster costs beside processes, and how far one run can grow: measured here, the rest is arithmetic.
 
     python -m tests.bench.bench_cluster [--messages 2000 10000] [--workers 1 2] [--runs 3] [--total 100000000]
+                                        [--markdown FILE]
 
 Needs the extra ``dask``.  The same mailbox (distinct signed messages of 2 KB, DNS from a recording) is judged by
 ``--engine process`` and by ``--engine dask`` on a cluster of this machine, in turns, at two sizes.  What a message costs
@@ -8,6 +9,7 @@ is the difference between the sizes, so that start-up is left out: CPU of the cl
 and writes the outputs), of the scheduler (it runs in this process, which does nothing else then), and of the workers;
 octets that go through the scheduler; octets written. What the scheduler spends while idle is taken off.  Then what follows for ``--total`` messages.  With the folder of
 peers at hand (see ``peers.py``), DNS questions a domain are counted over its corpus.
+``--markdown FILE``: what is printed is also written between the markers in that file, e.g. README.md.
 """
 
 from __future__ import annotations
@@ -26,16 +28,18 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.bench.mailbox import Made, make, start
 from tests.bench.peers import Bench, Missing, add_option, as_a_user, machine
+from tests.bench.table import put
 from verify.fronts.repeated import Seen
 from verify.mailboxes.items import Refusal
 
 TICKS = os.sysconf("SC_CLK_TCK")
+MACHINES = (1, 2, 4, 8)
 CORES = 8  # of a machine of the cluster, in the arithmetic
 NETWORK = 1.25e9  # octets a second of the scheduler: 10 Gbit/s
 RATE = 1000  # DNS questions a second
@@ -188,12 +192,24 @@ def questions(folder: Path) -> float:
     return asked / DOMAINS
 
 
+class Told:
+    """Prints, and remembers what."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, line: str = "") -> None:
+        self.lines.append(line)
+        print(line, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, nargs=2, default=[2000, 10_000], metavar=("FEW", "MANY"))
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--total", type=int, default=100_000_000)
+    parser.add_argument("--markdown", type=Path, metavar="FILE")
     add_option(parser)
     given = parser.parse_args()
     as_a_user()
@@ -202,66 +218,62 @@ def main() -> None:
     except ImportError:
         print("not measured: the cluster needs an extra: pip install 'mailverdict[dask]'")
         return
+    tell = Told()
     with tempfile.TemporaryDirectory() as name:
         mailboxes = []
         for number in given.messages:
             folder = Path(name, str(number))
             folder.mkdir()
             mailboxes.append(make(folder, itertools.repeat(2000), messages=number))
-        print(f"{machine()}; us of CPU and octets a message, medians of {given.runs}")
-        print(f"{'':22}{'wall us':>9}{'client':>9}{'scheduler':>11}{'workers':>9}{'through':>9}{'written':>9}")
+        tell(f"{machine()}; {datetime.now(UTC):%Y-%m-%d}")
+        tell(f"us of CPU and octets a message, medians of {given.runs}")
+        tell(f"{'':22}{'wall':>8}{'client':>8}{'scheduler':>11}{'workers':>9}{'through':>9}{'written':>9}")
         last = None
         for workers in given.workers:
             for engine, cost in measure(mailboxes, workers, given.runs, traffic).items():
-                times = (cost.wall * 1e6, cost.client * 1e6, cost.scheduler * 1e6, cost.workers * 1e6)
-                print(
-                    f"{f'{engine}, {workers} workers':22}{times[0]:9.0f}{times[1]:9.0f}{times[2]:11.0f}"
-                    f"{times[3]:9.0f}{cost.through:9,.0f}{cost.written:9,.0f}",
-                    flush=True,
-                )
+                who = f"{engine}, {workers} worker{'s' if workers > 1 else ''}"
+                wall, client, scheduler, judging = (round(seconds * 1e6) for seconds in cost[:4])
+                tell(f"{who:22}{wall:8}{client:8}{scheduler:11}{judging:9}{cost.through:9,.0f}{cost.written:9,.0f}")
                 last = cost
         keys = index(Path(name))
     for count, (microseconds, octets) in zip(KEYS, keys, strict=True):
-        print(
-            f"index of what was judged, at {count:,} messages: {microseconds:.1f} us and {octets:.0f} octets a message"
-        )
+        tell(f"index of what was judged, {count:>9,} messages: {microseconds:.0f} us and {octets:.0f} octets a message")
     if last is not None:
-        extrapolate(given.total, last, keys[-1][1])
+        extrapolate(given.total, last, keys[-1][1], tell)
     try:
         each = questions(given.bench)
-        print(
-            f"  DNS        {each:.1f} questions a domain: {each:,.1f} million for a million of them, {each * 1e6 / RATE / 3600:.1f} h at {RATE:,} a second"
-        )
     except Missing as problem:
-        print(f"  DNS        questions a domain were not counted: {problem}")
+        tell(f"DNS        not counted: {problem}")
     except (OSError, subprocess.CalledProcessError, RuntimeError) as problem:
-        print(f"  DNS        questions a domain were not counted: {problem!r}")
+        tell(f"DNS        not counted: {problem!r}")
+    else:
+        hours = each * 1e6 / RATE / 3600
+        tell(f"DNS        {each:.1f} questions a domain; of a million domains {hours:.1f} h at {RATE:,} a second")
+    if given.markdown is not None:
+        put(given.markdown, "cluster", "```text\n" + "".join(f"{line}\n" for line in tell.lines) + "```\n")
 
 
-def extrapolate(total: int, cost: Cost, key: float) -> None:
+def extrapolate(total: int, cost: Cost, key: float, tell: Told) -> None:
     """What the figures of a message come to, for one run with one client."""
-    show = partial(print, flush=True)
-    show(f"\n{total:,} messages in one run:")
-    show(f"  workers    {cost.workers * 1e6:.0f} us x {total:,} = {total * cost.workers / 3600:,.1f} hours of one core")
-    show(
-        f"  client     {cost.client * 1e6:.0f} us x {total:,} = {total * cost.client / 3600:,.1f} h: not less, whatever the cluster"
+    tell()
+    tell(f"{total:,} messages in one run:")
+    tell(f"workers    {cost.workers * 1e6:.0f} us x {total:,} = {total * cost.workers / 3600:.1f} h of one core")
+    tell(
+        f"client     {cost.client * 1e6:.0f} us x {total:,} = {total * cost.client / 3600:.1f} h, whatever the cluster"
     )
-    show(f"  scheduler  {cost.scheduler * 1e6:.0f} us x {total:,} = {total * cost.scheduler / 3600:,.1f} h, beside it")
-    wire = cost.through / 2 * total
-    show(f"  network    {cost.through / 2:,.0f} octets x {total:,} = {wire / 1e9:,.0f} GB into the scheduler and out")
-    show(f"             {wire / NETWORK / 3600:,.1f} h at 10 Gbit/s")
-    show(f"  disk       {cost.written:,.0f} octets x {total:,} = {cost.written * total / 1e9:,.0f} GB of JSON Lines")
-    show(f"             {key:.0f} octets x {total:,} = {key * total / 1e9:,.1f} GB of index while it runs")
-    bound = max(cost.client, cost.scheduler, cost.through / 2 / NETWORK)
-    show(f"  cores that keep one client busy: {cost.workers / bound:,.0f}")
-    for machines in (1, 2, 4, 16):
-        cores = machines * CORES
-        hours = total * max(cost.workers / cores, bound) / 3600
-        which = (
-            "cores" if cost.workers / cores > bound else "client" if bound == cost.client else "scheduler or network"
-        )
-        show(
-            f"  {machines:3} machines x {CORES} cores: {hours:6.1f} h, {total / hours / 3600:,.0f} messages/s ({which})"
+    tell(f"scheduler  {cost.scheduler * 1e6:.0f} us x {total:,} = {total * cost.scheduler / 3600:.1f} h, beside it")
+    wire = cost.through / 2
+    hours = wire * total / NETWORK / 3600
+    tell(f"network    {wire:,.0f} octets x {total:,} = {wire * total / 1e9:,.0f} GB, {hours:.1f} h at 10 Gbit/s")
+    tell(f"disk       {cost.written:,.0f} octets x {total:,} = {cost.written * total / 1e9:,.0f} GB of JSON Lines")
+    tell(f"           {key:.0f} octets x {total:,} = {key * total / 1e9:.1f} GB of index until it ends")
+    bound = max(cost.client, cost.scheduler, wire / NETWORK)
+    tell(f"one client keeps {cost.workers / bound:,.0f} cores busy")
+    for machines in MACHINES:
+        each = cost.workers / machines / CORES
+        hours, which = total * max(each, bound) / 3600, "the cores" if each > bound else "the client"
+        tell(
+            f"{machines:2} machines of {CORES} cores: {hours:.1f} h, {total / hours / 3600:,.0f} messages/s, bound by {which}"
         )
 
 

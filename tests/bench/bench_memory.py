@@ -1,11 +1,12 @@
 """Private memory of ``mailverdict batch`` over a large mailbox.
 
-    python -m tests.bench.bench_memory [--gigabytes 2] [--largest MEGABYTES] [--folder DIR]
+    python -m tests.bench.bench_memory [--gigabytes 2] [--largest MEGABYTES] [--folder DIR] [--markdown FILE]
 
 Makes a mailbox of that size and half of it, runs the command over each, and ten times a second adds up the anonymous
 pages of each of its processes (``Anonymous`` in /proc/PID/smaps_rollup: what is theirs; the mapped mailbox is not, and
 can be dropped by the system at any time).  Prints the peak of a process, and what it may be: 150 MB and four times the
 largest message.  The exit status is 1 when it is more, or when twice the messages take more than a tenth more.
+``--markdown FILE``: write what is printed between the markers in that file, e.g. README.md.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.mailbox import Made, make, start
+from tests.bench.peers import as_a_user, machine
+from tests.bench.table import put
 
 MB = 1_000_000
 ALLOWED = 150 * MB
@@ -72,7 +76,10 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=2.0)
     parser.add_argument("--largest", type=float, default=8.0, metavar="MEGABYTES")
     parser.add_argument("--folder", help="where the mailboxes are made")
+    parser.add_argument("--markdown", type=Path, metavar="FILE")
     options = parser.parse_args()
+    as_a_user()
+    told = [f"{machine()}; {datetime.now(UTC):%Y-%m-%d}"]
     most = 0
     peaks = []
     for share in (0.5, 1.0):
@@ -83,11 +90,13 @@ def main() -> None:
             one, together, seconds = peak(made, folder / "verdicts.jsonl")
         most = ALLOWED + 4 * made.largest
         peaks.append(one)
-        print(
+        told.append(
             f"{octets / 1e9:.1f} GB, {made.messages:,} messages, the largest {made.largest / MB:.1f} MB: "
-            f"{one / MB:.0f} MB a process, {together / MB:.0f} MB together, {seconds:.0f} s (allowed: {most / MB:.0f} MB)",
-            flush=True,
+            f"{one / MB:.0f} MB a process, {together / MB:.0f} MB together, {seconds:.0f} s (allowed: {most / MB:.0f} MB)"
         )
+        print(told[-1], flush=True)
+    if options.markdown is not None:
+        put(options.markdown, "memory", "```text\n" + "".join(f"{line}\n" for line in told) + "```\n")
     if peaks[-1] > most or peaks[-1] > 1.1 * peaks[0]:
         sys.exit("too much memory")
 

@@ -46,7 +46,7 @@ from tests.bench.peers import (
     peer_milters,
     versions,
 )
-from tests.bench.table import Line, figure, put
+from tests.bench.table import Line, figure, put_table
 
 IN_FLIGHT = (1, 8, 32, 128)  # messages, of mailauth, that are tried
 LATE = 32  # in flight where the DNS is slow: messages of mailauth, questions of ours
@@ -245,7 +245,6 @@ class Row(NamedTuple):
     run: Callable[[Asked], Found]
 
 
-CORES = os.cpu_count() or 1
 ROWS = {
     "small": Row(
         "`batch`, 2,000 small, all cores, wall",
@@ -299,13 +298,13 @@ ROWS = {
     "start-up": Row("`check`, one message from a cold start, wall", "`mailauth report`", 0.60, start_up),
     "growth": Row("`batch`, 100,000 distinct messages, CPU a message", "10,000 messages", 1.10, growth),
     "milter": Row(
-        f"`milter`, 32 connections, {CORES} workers, time a message",
+        "`milter`, 32 connections, a worker a core, time a message",
         "opendkim with opendmarc, one connection",
         0.50,
-        partial(milter, workers=CORES),
+        partial(milter, workers=os.cpu_count() or 1),
     ),
     "milter-one": Row(
-        "`milter`, 32 connections, 1 worker, time a message",
+        "`milter`, 32 connections, one worker, time a message",
         "opendkim with opendmarc, one connection",
         None,
         partial(milter, workers=1),
@@ -347,7 +346,7 @@ def main() -> int:
     if given.markdown is not None and lines:
         about = f"{machine()}; {versions(bench) if bench else 'no peers'}; {datetime.now(UTC):%Y-%m-%d}; {given.runs} pairs of runs."
         try:
-            put(given.markdown, lines, about)
+            put_table(given.markdown, lines, about)
         except (OSError, ValueError) as problem:
             sys.exit(str(problem))
     return int(failed)

@@ -62,9 +62,13 @@ def pairs(runs: int, one: Callable[[], T], other: Callable[[], T]) -> list[tuple
     return found
 
 
+def folder() -> Path:
+    """Where the peers are, unless an option says otherwise."""
+    return Path(os.environ.get("MAILVERDICT_BENCH") or (ROOT / FOLDER).resolve())
+
+
 def add_option(parser: argparse.ArgumentParser) -> None:
-    default = os.environ.get("MAILVERDICT_BENCH") or str((ROOT / FOLDER).resolve())
-    parser.add_argument("--bench", type=Path, default=Path(default), help=f"the folder with the peers ({FOLDER})")
+    parser.add_argument("--bench", type=Path, default=folder(), help=f"the folder with the peers ({FOLDER})")
 
 
 def as_a_user() -> str:

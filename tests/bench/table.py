@@ -1,4 +1,4 @@
-"""The table of what was measured, for a terminal and for a Markdown file that keeps it between two markers."""
+"""What was measured, in a Markdown file that keeps it between markers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from tests.bench.peers import Three
 
-BEGIN = "<!-- measured: begin -->"
-END = "<!-- measured: end -->"
+TABLE = "measured"
 HEAD = "| measure | against | ratio, median (least to most) | goal | ours | theirs |\n| --- | --- | --- | --- | --- | --- |\n"
 
 
@@ -38,26 +37,35 @@ def figure(value: float) -> str:
     return f"{value:.1f}" if value >= 2 else f"{value:.2f}"
 
 
-def put(path: Path, lines: list[Line], about: str) -> None:
-    """Write the table between the markers of a file, or as a whole file where there is none.
+def held(text: str, name: str) -> tuple[str, str, str]:
+    """What stands before, between and behind the markers of that name.  Raises ``ValueError``."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    before, begun, rest = text.partition(begin)
+    between, ended, after = rest.partition(end)
+    if not begun or not ended:
+        raise ValueError(f"there is no {begin.strip()} ... {end}")
+    return before + begin, between, end + after
 
-    Rows of that table that were not measured now stay, if ``about`` (machine, versions, day) is the same.  Raises
-    ``ValueError`` if it is not, or when a file is there without markers.
+
+def put(path: Path, name: str, text: str) -> None:
+    """Write a text between the markers of that name.  Raises ``OSError``, ``ValueError``."""
+    before, _, after = held(path.read_text("utf-8"), name)
+    path.write_text(before + text + after, "utf-8")
+
+
+def put_table(path: Path, lines: list[Line], about: str) -> None:
+    """Write the rows; those that were not measured now stay, if ``about`` (machine, versions, day) is the same.
+
+    Raises ``OSError``, and ``ValueError`` if it is not, or when the file has no markers.
     """
     rows = {_key(text): text for text in (line.markdown() for line in lines)}
-    before, after = "", ""
-    if path.exists():
-        text = path.read_text("utf-8")
-        before, begun, rest = text.partition(BEGIN)
-        old, ended, after = rest.partition(END)
-        if not begun or not ended:
-            raise ValueError(f"{path} has no {BEGIN} ... {END}")
-        stays = [row for row in old.splitlines(keepends=True) if row.startswith("| `")]
-        if any(_key(row) not in rows for row in stays):
-            if about not in old:
-                raise ValueError(f"the table in {path} is of another day or machine: measure all of it again")
-            rows = {**{_key(row): row for row in stays}, **rows}
-    path.write_text(f"{before}{BEGIN}\n{HEAD}{''.join(rows.values())}\n{about}\n{END}{after}", "utf-8")
+    _, old, _ = held(path.read_text("utf-8"), TABLE)
+    stays = {_key(row): row for row in old.splitlines(keepends=True) if row.startswith("| `")}
+    if not rows.keys() >= stays.keys():
+        if about not in old:
+            raise ValueError(f"the table in {path} is of another day or machine: measure all of it again")
+        rows = {**stays, **rows}
+    put(path, TABLE, f"{HEAD}{''.join(rows.values())}\n{about}\n")
 
 
 def _key(row: str) -> str:
