@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import time
 
 import dns.name
@@ -447,17 +449,44 @@ def test_the_servers_of_the_system_are_read_when_first_needed(monkeypatch, tmp_p
     conf = tmp_path / "resolv.conf"
     conf.write_text("search corp.example\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n")
     real = LiveResolver()
-    import dns.resolver
-
-    class FromFile(dns.resolver.Resolver):
-        def __init__(self, filename="", configure=True):
-            super().__init__(str(conf), configure)
-
-    monkeypatch.setattr("dns.resolver.Resolver", FromFile)
+    monkeypatch.setattr("verify.lookup.live.RESOLV_CONF", conf)
     assert real.describe() == "192.0.2.53:53, [2001:db8::53]:53"
-    conf.write_text("")
-    with pytest.raises(NoResolver, match="no name server"):
+    for text in ("", "nameserver\n", "nameserver https://dns.example/\n"):
+        conf.write_text(text)
+        with pytest.raises(NoResolver, match="the system configuration names none"):
+            system_servers()
+    conf.unlink()
+    with pytest.raises(NoResolver, match=r"no name server: .* cannot be read: No such file"):
         system_servers()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no resolv.conf")
+def test_the_servers_of_the_system_are_found_without_dnspython(tmp_path):
+    (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.53\n")
+    program = (
+        f"import pathlib, sys; from verify.lookup import live; live.RESOLV_CONF = pathlib.Path({str(tmp_path)!r}, 'resolv.conf')\n"
+        "print(live.LiveResolver().describe(), 'dns' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "192.0.2.53:53 False\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nameserver 192.0.2.53\r\n; nameserver 192.0.2.54\n#nameserver 192.0.2.55\nnameserver\t2001:db8::53 # ours\n",
+        " nameserver 192.0.2.1\nnameserver 192.0.2.2 192.0.2.3\noptions rotate edns0\nNameserver 192.0.2.4\n",
+        "domain corp.example\nnameserver 192.0.2.1\x0cnameserver 192.0.2.2\nsortlist x\nnameserver 127.0.0.1",
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="has no resolv.conf")
+def test_the_servers_of_the_system_are_those_that_dnspython_finds(monkeypatch, tmp_path, text):
+    from dns.resolver import Resolver
+
+    conf = tmp_path / "resolv.conf"
+    conf.write_bytes(text.encode())
+    monkeypatch.setattr("verify.lookup.live.RESOLV_CONF", conf)
+    assert [server.address[0] for server in system_servers()] == Resolver(str(conf)).nameservers
 
 
 def test_without_a_name_server_both_loops_say_so(resolve, monkeypatch):

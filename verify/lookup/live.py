@@ -1,15 +1,17 @@
 """Answers from the network, through the name servers of the system or those that were named.
 
-dnspython is imported when it is needed: for the system's servers and for replies that are out of the ordinary.
+dnspython is imported when it is needed: for the servers of a Windows system and for replies out of the ordinary.
 """
 
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from ipaddress import IPv4Address, ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verify.lookup.carriers import Server, carry
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 5.0  # seconds for one question, retries included, as resolv.conf(5) and dig have it
 CONCURRENCY = 64  # questions in flight
+RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 class NoResolver(OSError):
@@ -50,21 +53,32 @@ def parse_server(text: str) -> Server:
 
 
 def system_servers() -> tuple[Server, ...]:
-    """The name servers of the system (``resolv.conf``, the registry).  Raises ``NoResolver``."""
+    """The name servers of the system (resolv.conf(5), the registry).  Raises ``NoResolver``."""
+    servers = []
+    for name_server in _from_registry() if sys.platform == "win32" else _from_file(RESOLV_CONF):
+        with suppress(ValueError):  # DNS over HTTPS and the like
+            servers.append(parse_server(f"[{name_server}]:53"))
+    if not servers:
+        raise NoResolver("no name server: the system configuration names none")
+    return tuple(servers)
+
+
+def _from_file(path: Path) -> list[str]:
+    try:
+        lines = path.read_text("utf-8", "replace").split("\n")
+    except OSError as error:
+        raise NoResolver(f"no name server: {path} cannot be read: {error.strerror}") from None
+    return [words[1] for words in map(str.split, lines) if len(words) > 1 and words[0] == "nameserver"]
+
+
+def _from_registry() -> list[str]:
     import dns.exception
     import dns.resolver
 
     try:
-        resolver = dns.resolver.Resolver(configure=True)
+        return [str(name_server) for name_server in dns.resolver.Resolver(configure=True).nameservers]
     except (dns.exception.DNSException, OSError) as error:
         raise NoResolver(f"no name server: {error}") from None
-    servers = []
-    for name_server in resolver.nameservers:
-        with suppress(ValueError):  # DNS over HTTPS and the like
-            servers.append(parse_server(f"[{name_server}]:{resolver.port}"))
-    if not servers:
-        raise NoResolver("no name server: the system configuration names none")
-    return tuple(servers)
 
 
 class LiveResolver:
