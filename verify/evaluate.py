@@ -226,12 +226,10 @@ def _own_names(envelope: Envelope, settings: Settings) -> frozenset[str]:
     """Names of the receiver: its id, its hosts as configured, and the domains that it gets mail for."""
     if settings.authserv_id == "localhost" and not settings.trust_hosts and not envelope.rcpt_to:
         return frozenset()
-    texts = (
-        settings.authserv_id,
-        *(pattern.removeprefix("*.") for pattern in settings.trust_hosts),
-        *(split_mailbox(recipient)[1] for recipient in envelope.rcpt_to),
-    )
-    return frozenset(name for text in texts if (name := domain_name(text)) is not None and "." in name)
+    texts = [settings.authserv_id]
+    texts += [pattern.removeprefix("*.") for pattern in settings.trust_hosts]
+    texts += [split_mailbox(recipient)[1] for recipient in envelope.rcpt_to]
+    return frozenset([name for text in texts if (name := domain_name(text)) is not None and "." in name])
 
 
 def _judging_time(facts: OriginFacts, now: int, settings: Settings) -> tuple[int, JudgedAtSource, tuple[Anomaly, ...]]:

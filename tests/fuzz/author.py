@@ -14,7 +14,7 @@ PIECES = (
     b"\r\nFrom: x@attack.example", b"\r\n From: y@legit.example", b"xn--bcher-kva.example", b".", b"..",
 )  # fmt: skip
 LIMITS = Limits(author_readings=3, comment_depth=2)
-OWN = ("r.example", "mx.r.example")
+OWN = frozenset(("r.example", "mx.r.example"))
 
 
 def check(octets: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice, pairwise
 
@@ -34,49 +34,60 @@ def read_author(message: Message, limits: Limits) -> tuple[Author, tuple[Anomaly
     Untrusted input throughout; never raises, linear.  A reading limit that is hit is among the anomalies and leaves no
     Author Domain: then ``problem`` is ``Reason.LIMIT`` unless something worse is seen already.
     """
-    fields = message.named(b"from")
-    values = [(field.value, None) for field in fields]
-    hidden = list(_hidden_froms(message))
+    values = tuple([(field.value, None) for field in message.named(b"from")]) + _hidden_froms(message)
+    short = sum([len(value) for value, _ in values]) <= _CACHED_OCTETS
+    read = _remembered_author if short else _author
+    author, anomalies = read(values, limits.author_readings, limits.comment_depth)
+    others = _other_fields(message, author, limits)
+    return author, tuple(dict.fromkeys((*anomalies, *others))) if others else anomalies
+
+
+def _author(
+    values: tuple[tuple[bytes, How | None], ...], readings_most: int, comment_depth: int
+) -> tuple[Author, tuple[Anomaly, ...]]:
+    """The author by the values of all fields that may be taken for From; ``How``: by which only some programs do."""
+    fields = sum([how is None for _, how in values])
     anomalies: dict[Anomaly, None] = {}
     read: list[AddressField] = []
     readings: dict[Reading, None] = {}
     limit_hit = False
-    for value, how in (*values, *hidden):
-        if len(readings) > limits.author_readings or (read and len(readings) == limits.author_readings):
+    for value, how in values:
+        if len(readings) > readings_most or (read and len(readings) == readings_most):
             limit_hit = True
             anomalies[Anomaly(AnomalyCode.LIMIT_HIT, "author_readings")] = None
             break
-        each = _read(value, limits)
+        each = read_addresses(value, readings_most, comment_depth)
         read.append(each)
         if each.limit is not None:
             limit_hit = True
             anomalies[Anomaly(AnomalyCode.LIMIT_HIT, each.limit)] = None
-        if how is None and len(values) > 1:
+        if how is None and fields > 1:
             how = How.REPEATED_FIELD
         for reading in each.readings:
             if how is not None:
                 reading = Reading(reading.address, reading.domain, how.value)
             readings[reading] = None
-        anomalies.update(dict.fromkeys(islice(_oddities(each), limits.author_readings)))
+        anomalies.update(dict.fromkeys(islice(_oddities(each), readings_most)))
 
-    problem = _problem(len(values), bool(hidden), read)
+    problem = _problem(fields, fields < len(values), read)
     if problem is None and limit_hit:
         problem = Reason.LIMIT
-    shown = tuple(readings)[: limits.author_readings]
+    shown = tuple(readings)[:readings_most]
     domain = shown[0].domain if problem is None else None
     odd = Anomaly(AnomalyCode.ODD_FROM_SYNTAX)
     if domain is not None and odd in anomalies:
         anomalies = {Anomaly(odd.code, SAME_AUTHOR) if each == odd else each: None for each in anomalies}
-    domains = {reading.domain for reading in shown if reading.domain is not None}
-    anomalies.update(dict.fromkeys(_other_fields(message, domains, limits)))
     author = Author(
         domain=domain,
-        addresses=tuple(dict.fromkeys(Mailbox(reading.address, reading.domain) for reading in shown)),
+        addresses=tuple(dict.fromkeys([Mailbox(reading.address, reading.domain) for reading in shown])),
         readings=shown,
         ambiguous=problem in (Reason.AUTHOR_AMBIGUOUS, Reason.AUTHOR_REPEATED),
         problem=problem,
     )
     return author, tuple(anomalies)
+
+
+_remembered_author = lru_cache(maxsize=8192)(_author)
 
 
 def _problem(fields: int, hidden: bool, read: list[AddressField]) -> Reason | None:
@@ -98,18 +109,19 @@ def _problem(fields: int, hidden: bool, read: list[AddressField]) -> Reason | No
     return None
 
 
-def _hidden_froms(message: Message) -> Iterable[tuple[bytes, How | None]]:
+def _hidden_froms(message: Message) -> tuple[tuple[bytes, How], ...]:
     """What only some programs take for a From field."""
     bare_cr = any(anomaly.code is AnomalyCode.BARE_CR for anomaly in message.anomalies)
-    for field in message.fields:
+    found = []
+    for field in message.fields if bare_cr else message.named(b""):
         if not field.key:
             damaged = _DAMAGED_FROM.match(field.raw)
             if damaged is not None:
                 blank = field.raw[:1] in b" \t"
-                yield field.value[damaged.end() :], How.LEADING_BLANK if blank else How.DAMAGED_NAME
+                found.append((field.value[damaged.end() :], How.LEADING_BLANK if blank else How.DAMAGED_NAME))
         if bare_cr:
-            for match in _BARE_CR_FROM.finditer(field.raw):
-                yield match[1], How.BARE_CR
+            found += [(match[1], How.BARE_CR) for match in _BARE_CR_FROM.finditer(field.raw)]
+    return tuple(found)
 
 
 def _read(value: bytes, limits: Limits) -> AddressField:
@@ -121,26 +133,37 @@ def _read(value: bytes, limits: Limits) -> AddressField:
 _remembered = lru_cache(maxsize=8192)(read_addresses)
 
 
-def receiver_lookalikes(message: Message, author: Author, own: Collection[str], limits: Limits) -> Iterable[Anomaly]:
+def receiver_lookalikes(message: Message, author: Author, own: frozenset[str], limits: Limits) -> tuple[Anomaly, ...]:
     """Host names in the display name that are the receiver's own, though the author is not of it.
 
     ``own``: names of the receiver's hosts and mail domains, in A-labels.  What lies below one of these is meant too,
     and the domain that one of its hosts lies in.
     """
+    fields = message.named(b"from")[: limits.author_readings] if own else ()
+    values = [value for field in fields if _may_name(value := field.value[: limits.line_octets], own)]
     domain = author.domain
-    if not own or (domain is not None and any(is_below(domain, name) for name in own)):
-        return
+    if not values or (domain is not None and any(is_below(domain, name) for name in own)):
+        return ()
     above = {name.partition(".")[2] for name in own if name.count(".") > 1}
     found: dict[str, None] = {}
-    for field in message.named(b"from")[: limits.author_readings]:
-        text = decode_words(field.value[: limits.line_octets].decode("utf-8", "surrogateescape"))
+    for value in values:
+        text = decode_words(value.decode("utf-8", "surrogateescape"))
         for word in _HOST_IN_NAME.findall(unicodedata.normalize("NFKC", text)):
             host = domain_name(word)
             if host is None or (domain is not None and is_below(host, domain)):
                 continue
             if host in above or any(is_below(host, each) for each in own):
                 found[host] = None
-    yield from (Anomaly(AnomalyCode.DISPLAY_NAME_RECEIVER, host) for host in found)
+    return tuple([Anomaly(AnomalyCode.DISPLAY_NAME_RECEIVER, host) for host in found])
+
+
+def _may_name(value: bytes, own: frozenset[str]) -> bool:
+    """False when none of the names can stand in the value, however it is decoded."""
+    if not value.isascii() or b"=?" in value:
+        return True
+    text = value.lower()
+    # what stands in a name, in every name below it, and in the domain that a host lies in
+    return any((name.partition(".")[2] if name.count(".") > 1 else name).encode() in text for name in own)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -201,14 +224,17 @@ def _mixes_scripts(word: str) -> bool:
     return len(scripts) > 1 and not any(scripts <= together for together in _SCRIPTS_TOGETHER)
 
 
-def _other_fields(message: Message, domains: Collection[str], limits: Limits) -> Iterable[Anomaly]:
+def _other_fields(message: Message, author: Author, limits: Limits) -> list[Anomaly]:
     """Sender and Reply-To that lead elsewhere; neither ever counts as the author.
 
-    ``domains``: of every author that may be shown; elsewhere is where one of them is not.
+    Elsewhere is where one of the authors that may be shown is not.
     """
+    found = []
     for key, code in ((b"sender", AnomalyCode.SENDER_DIFFERS), (b"reply-to", AnomalyCode.REPLY_TO_DIFFERS)):
         for field in message.named(key)[:1]:
+            domains = {reading.domain for reading in author.readings if reading.domain is not None}
             for reading in _read(field.value, limits).readings:
                 other = reading.domain
                 if other is not None and any(not is_below(other, d) and not is_below(d, other) for d in domains):
-                    yield Anomaly(code, reading.address)
+                    found.append(Anomaly(code, reading.address))
+    return found
