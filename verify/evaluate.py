@@ -8,7 +8,8 @@ through the libraries), and ``evaluate`` returns what all interrupted checks sti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -17,8 +18,9 @@ from verify.checks.arc import check_arc
 from verify.checks.canonical import BodyHashes
 from verify.checks.dkim import check_signature, order_signatures, read_signature
 from verify.checks.dmarc import check_dmarc
+from verify.checks.held import Held, Used
 from verify.checks.iprev import check_iprev
-from verify.checks.spf import check_helo, check_mail_from, mail_from_domain
+from verify.checks.spf import Evaluation, evaluate_helo, evaluate_mail_from, mail_from_domain
 from verify.conclusion import recorded_domain
 from verify.grammar.names import domain_name, is_below, split_mailbox
 from verify.model import (
@@ -42,6 +44,7 @@ from verify.model import (
     Identity,
     IprevResult,
     JudgedAtSource,
+    Limits,
     Message,
     Method,
     NotKnownYet,
@@ -63,13 +66,22 @@ from verify.verdict import Reading, Results, make_verdict
 
 T = TypeVar("T")
 
+_NAME_OCTETS = 253  # a longer HELO name is not remembered
+_IDENTIFIERS_MOST = 20  # nor is what rests on more identifiers, ours
+
+# What came of the checks of earlier messages
+_MAIL_FROM = Held[Evaluation](lambda evaluation: evaluation.rememberable)
+_HELO = Held[Evaluation](lambda evaluation: evaluation.rememberable)
+_IPREV = Held[IprevResult]()
+_DMARC = Held[DmarcResult]()
+
 
 class Progress(Struct, kw_only=True):
     """What an interrupted evaluation has done so far; opaque to the caller."""
 
     reading: Reading
     done: dict[str, Any] = {}
-    used: dict[str, dict[Question, Answer]] = {}
+    used: dict[str, Used] = {}
 
 
 class NeedAnswers(Struct, frozen=True, kw_only=True):
@@ -102,11 +114,26 @@ class _Run:
         self.decisive: dict[Question, None] = {}
         self.others: dict[Question, None] = {}
 
-    def __call__(self, name: str, decisive: bool, check: Callable[[Ask], T]) -> T | None:
-        """The result, or None when the check was interrupted."""
+    def __call__(
+        self,
+        name: str,
+        decisive: bool,
+        check: Callable[[Ask], T],
+        held: Held[T] | None = None,
+        key: Hashable = None,
+    ) -> T | None:
+        """The result, or None when the check was interrupted.
+
+        ``key``: everything besides the answers that a result in ``held`` depends on; None: it is not to be held.
+        """
         done = self._progress.done
         if name in done:
             return done[name]  # type: ignore[no-any-return]
+        if held is not None and key is not None:
+            found = held.recall(key, self._ask)
+            if found is not None:
+                done[name], self._progress.used[name] = found
+                return found[0]
         asking = _Asking(self._ask)
         try:
             result = check(asking)
@@ -115,6 +142,8 @@ class _Run:
             return None
         done[name] = result
         self._progress.used[name] = asking.used
+        if held is not None and key is not None:
+            held.keep(key, result, asking.used)
         return result
 
     def preview(self, check: Callable[[Ask], T]) -> None:
@@ -159,14 +188,20 @@ def evaluate(
         )
         for field in reading.signatures
     ]
-    tried = tuple(s for s in signatures if s is not None)
+    tried = tuple([s for s in signatures if s is not None])
     # 2. DMARC, over the results so far: while some are missing it still tells what it needs to know.
     identifiers = _identifiers(author, origin, mail_from, tried, reading.untried)
     dmarc = None
     if run.interrupted:
         run.preview(lambda ask: _dmarc(author, identifiers, ask, settings))
     else:
-        dmarc = run("dmarc", True, lambda ask: _dmarc(author, identifiers, ask, settings))
+        dmarc = run(
+            "dmarc",
+            True,
+            lambda ask: _dmarc(author, identifiers, ask, settings),
+            _DMARC,
+            _dmarc_key(author, identifiers, settings),
+        )
     # 3. What cannot change the conclusion.
     helo = _helo(run, origin, settings)
     arc = run("arc", False, lambda ask: check_arc(message, ask, reading.judged_at, settings, reading.bodies))
@@ -183,7 +218,7 @@ def evaluate(
     results = Results(
         mail_from=mail_from,
         helo=helo,
-        signatures=tuple(sorted(tried, key=lambda s: s.result.index)),
+        signatures=tried if len(tried) < 2 else tuple(sorted(tried, key=lambda s: s.result.index)),
         dmarc=dmarc if other is None else replace(dmarc, old_result=other.result),
         sealed_dmarc=override,
         arc=arc,
@@ -198,20 +233,24 @@ def evaluate(
 
 def _read(message: Message, envelope: Envelope, now: int, settings: Settings) -> Reading:
     author, author_anomalies = read_author(message, settings.limits)
-    author_anomalies += tuple(receiver_lookalikes(message, author, _own_names(envelope, settings), settings.limits))
+    author_anomalies += receiver_lookalikes(message, author, _own_names(envelope, settings), settings.limits)
     facts = read_origin(message, envelope, settings)
     recorded = read_recorded(message, facts, settings)
     judged_at, source, time_anomalies = _judging_time(facts, now, settings)
     signatures, left_out = order_signatures(message, author.domain, settings.limits)
-    fields = {field.index: field for field in message.fields} if left_out else {}
-    foreign = (read_signature(fields[index], settings.limits).domain for index in left_out)
-    untried = tuple(dict.fromkeys(domain for domain in foreign if domain is not None))
-    limits_hit = tuple(Anomaly(AnomalyCode.LIMIT_HIT, r.limit) for r in recorded if r.limit is not None)
+    anomalies = message.anomalies + author_anomalies + facts.anomalies + time_anomalies
+    for each in recorded:
+        if each.limit is not None:
+            anomalies += (Anomaly(AnomalyCode.LIMIT_HIT, each.limit),)
+    untried: tuple[str, ...] = ()
     if left_out:
-        limits_hit += (Anomaly(AnomalyCode.SIGNATURES_NOT_TRIED, str(len(left_out))),)
+        anomalies += (Anomaly(AnomalyCode.SIGNATURES_NOT_TRIED, str(len(left_out))),)
+        fields = {field.index: field for field in message.fields}
+        foreign = [read_signature(fields[index], settings.limits).domain for index in left_out]
+        untried = tuple(dict.fromkeys([domain for domain in foreign if domain is not None]))
     return Reading(
         author=author,
-        anomalies=message.anomalies + author_anomalies + facts.anomalies + time_anomalies + limits_hit,
+        anomalies=anomalies,
         facts=facts,
         recorded=recorded,
         judged_at=judged_at,
@@ -250,6 +289,7 @@ def _judging_time(facts: OriginFacts, now: int, settings: Settings) -> tuple[int
     return now, JudgedAtSource.NOW, (Anomaly(AnomalyCode.RECEIPT_DATE_UNUSABLE),)
 
 
+@lru_cache(maxsize=4096)
 def _may_align(domain: str | None, author_domain: str | None) -> bool:
     """A cheap guess before the Organizational Domain is known: related names are asked first."""
     if domain is None or author_domain is None:
@@ -273,29 +313,46 @@ def _mail_from(run: _Run, origin: Origin, author: Author, settings: Settings) ->
         return _not_run(Identity.MAILFROM, domain, Reason.NO_CLIENT_IP)
     if not sender and helo is None:
         return _not_run(Identity.MAILFROM, None, Reason.NO_HELO)
-    result = run(
+    evaluation = run(
         "spf mailfrom",
         _may_align(domain, author.domain),
-        lambda ask: check_mail_from(ip, helo, sender, ask, settings.limits),
+        lambda ask: evaluate_mail_from(ip, helo, sender, ask, settings.limits),
+        _MAIL_FROM,
+        _spf_key(ip, helo, domain, settings.limits),
     )
-    return _marked(result, origin)
+    return _marked(evaluation, origin)
 
 
 def _helo(run: _Run, origin: Origin, settings: Settings) -> SpfResult | None:
     ip, helo = origin.client_ip, origin.helo
     if ip is None or helo is None or origin.never_crossed_border:
         return None
-    result = run("spf helo", False, lambda ask: check_helo(ip, helo, ask, settings.limits))
-    return _marked(result, origin)
+    evaluation = run(
+        "spf helo",
+        False,
+        lambda ask: evaluate_helo(ip, helo, ask, settings.limits),
+        _HELO,
+        _spf_key(ip, helo, helo, settings.limits),
+    )
+    return _marked(evaluation, origin)
+
+
+def _spf_key(ip: str, helo: str | None, domain: str | None, limits: Limits) -> Hashable:
+    if domain is None or len(domain) > _NAME_OCTETS or (helo is not None and len(helo) > _NAME_OCTETS):
+        return None
+    return ip, helo, domain, limits.spf_lookups, limits.spf_void_lookups, limits.spf_record_octets
 
 
 def _not_run(identity: Identity, domain: str | None, reason: Reason) -> SpfResult:
     return SpfResult(identity=identity, domain=domain, result=None, reason=reason)
 
 
-def _marked(result: SpfResult | None, origin: Origin) -> SpfResult | None:
+def _marked(evaluation: Evaluation | None, origin: Origin) -> SpfResult | None:
     """A pass from an origin that nobody vouches for stands with that reason and counts for nothing."""
-    if result is not None and result.result is SpfWord.PASS and not origin.vouched_for:
+    if evaluation is None:
+        return None
+    result = evaluation.result
+    if result.result is SpfWord.PASS and not origin.vouched_for:
         return replace(result, reason=Reason.ORIGIN_INFERRED)
     return result
 
@@ -306,7 +363,8 @@ def _iprev(run: _Run, origin: Origin, settings: Settings) -> IprevResult | None:
         return IprevResult(result=None, reason=Reason.NEVER_CROSSED_BORDER)
     if ip is None:
         return IprevResult(result=None, reason=Reason.NO_CLIENT_IP)
-    return run("iprev", False, lambda ask: check_iprev(ip, ask, settings.limits))
+    limits = settings.limits
+    return run("iprev", False, lambda ask: check_iprev(ip, ask, limits), _IPREV, (ip, limits.ptr_names))
 
 
 def _author_exists(run: _Run, dmarc: DmarcResult) -> bool | None:
@@ -325,6 +383,13 @@ def _author_exists(run: _Run, dmarc: DmarcResult) -> bool | None:
 def _dmarc(author: Author, identifiers: tuple[Identifier, ...], ask: Ask, settings: Settings) -> DmarcResult:
     """With every signature settled: one that aligns decides before an SPF pass does."""
     return check_dmarc(author, identifiers, ask, settings, every_signature=True)
+
+
+def _dmarc_key(author: Author, identifiers: tuple[Identifier, ...], settings: Settings) -> Hashable:
+    old = settings.dmarc is DmarcStandard.RFC7489  # rests on the Public Suffix List besides
+    if old or author.domain is None or len(identifiers) > _IDENTIFIERS_MOST:
+        return None
+    return author.domain, identifiers, settings.limits.tag_list_octets
 
 
 def _identifiers(

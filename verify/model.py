@@ -523,6 +523,10 @@ class OriginReason(StrEnum):
     NOT_WRITTEN_BY_RECEIVER = "not-written-by-receiver"  # no line by the configured hosts
 
 
+_NAMED = (OriginSource.ENVELOPE, OriginSource.CONFIGURED, OriginSource.PROFILE)
+_WITHOUT_BORDER = (OriginReason.NEVER_CROSSED, OriginReason.AUTHENTICATED_CLIENT)
+
+
 class Origin(Struct, frozen=True, kw_only=True):
     """Where the message came in.  ``border``: index of the hop, 0 = topmost."""
 
@@ -544,15 +548,11 @@ class Origin(Struct, frozen=True, kw_only=True):
     @property
     def vouched_for(self) -> bool:
         """The user named what it rests on, and nothing contradicts it."""
-        return (
-            self.source in (OriginSource.ENVELOPE, OriginSource.CONFIGURED, OriginSource.PROFILE)
-            and not self.conflict
-            and not self.incomplete
-        )
+        return self.source in _NAMED and not self.conflict and not self.incomplete
 
     @property
     def never_crossed_border(self) -> bool:
-        return self.reason in (OriginReason.NEVER_CROSSED, OriginReason.AUTHENTICATED_CLIENT)
+        return self.reason in _WITHOUT_BORDER
 
 
 class WrittenBy(StrEnum):

@@ -23,6 +23,7 @@ from tests.hostile import CASES, containers
 from tests.hostile.limits import LIMIT_CASES
 from tests.hostile.probes import PROBES
 from tests.hostile.scene import Case, fault
+from verify.checks.held import Held
 from verify.lookup.answers import Answers
 from verify.model import (
     ArcWord,
@@ -105,12 +106,12 @@ def sender_stands_in(original: Any) -> Any:
 
 
 def helo_counts(original: Any) -> Any:
-    from verify.checks.spf import check_helo
+    from verify.checks.spf import Evaluation, check_helo
 
     def check(ip: str, helo: str, mail_from: str, ask: Any, limits: Limits) -> Any:
         result = check_helo(ip, helo, ask, limits)
         if result.result == "pass":
-            return replace(result, identity=Identity.MAILFROM)
+            return Evaluation(replace(result, identity=Identity.MAILFROM))
         return original(ip, helo, mail_from, ask, limits)
 
     return check
@@ -225,7 +226,7 @@ GUARDS = (
     Guard("controls in From", (22,), "reading.author:_problem", controls_dropped),
     Guard("what display names hold", (23,), "reading.author:_name_oddities", always(())),
     Guard("display names of the receiver", (23,), "evaluate:receiver_lookalikes", always(())),
-    Guard("HELO is not MAIL FROM", (24,), "evaluate:check_mail_from", helo_counts),
+    Guard("HELO is not MAIL FROM", (24,), "evaluate:evaluate_mail_from", helo_counts),
     Guard("unsigned octets", (25,), "checks.dkim:objection", lengths_allowed),
     Guard("From must be signed", (26,), "checks.signature:_problem", without_problems(Reason.FROM_NOT_SIGNED)),
     Guard("the signed instance is shown", (27,), "checks.examine:not_shown", always(())),
@@ -306,7 +307,9 @@ def forget() -> None:
 @functools.cache
 def _caches() -> tuple[Any, ...]:
     kind = type(functools.lru_cache(lambda: None))
-    return tuple(o for o in gc.get_objects() if isinstance(o, kind) and (o.__module__ or "").startswith("verify"))
+    objects = gc.get_objects()
+    functions = [o for o in objects if isinstance(o, kind) and (o.__module__ or "").startswith("verify")]
+    return (*functions, *(o for o in objects if isinstance(o, Held)))
 
 
 def red(cases: Iterable[Case] = CASES) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -45,8 +45,6 @@ _PATH_OCTETS = 1024  # ours (RFC 5321 4.5.3.1.3: 256)
 # Written as what may not stand in them: a set that names all letters beyond ASCII takes a millisecond to compile
 _DOT_STRING = re.compile(r'[^\x00-\x1f"(),:;<>@\[\\\]\x7f]+\Z')
 _QUOTED_STRING = re.compile(r'"(?:[^\x00-\x1f"\\\x7f]|\\[ -~])*"\Z')
-_REMEMBERED_MOST = 8192  # evaluations
-_REMEMBERED_OCTETS = 4096  # octets of the answers that one of them rests on
 _COUNTED = frozenset(("include", "a", "mx", "ptr", "exists"))
 
 
@@ -63,7 +61,11 @@ class Evaluation(Struct, frozen=True):
     @property
     def rememberable(self) -> bool:
         """True when the result holds for every MAIL FROM of the domain from this client and HELO."""
-        return not self.by_local_part and self.result.result not in (None, SpfWord.TEMPERROR)
+        return (
+            not self.by_local_part
+            and self.result.result not in (None, SpfWord.TEMPERROR)
+            and self.result.reason is not Reason.LIBRARY_ERROR
+        )
 
 
 def check_mail_from(client_ip: str, helo: str | None, mail_from: str, ask: Ask, limits: Limits) -> SpfResult:
@@ -78,9 +80,14 @@ def check_mail_from(client_ip: str, helo: str | None, mail_from: str, ask: Ask, 
 
 def check_helo(client_ip: str, helo: str | None, ask: Ask, limits: Limits) -> SpfResult:
     """The HELO identity (RFC 7208 2.3); a literal or a name of one label is ``none``."""
+    return evaluate_helo(client_ip, helo, ask, limits).result
+
+
+def evaluate_helo(client_ip: str, helo: str | None, ask: Ask, limits: Limits) -> Evaluation:
+    """As ``check_helo``, with word on whether the result may be remembered."""
     if helo is None:
-        return SpfResult(identity=Identity.HELO, domain=None, result=None, reason=Reason.NO_HELO)
-    return _evaluate(Identity.HELO, client_ip, helo, "postmaster", domain_name(helo), ask, limits).result
+        return Evaluation(_not_run(None, Reason.NO_HELO, Identity.HELO))
+    return _evaluate(Identity.HELO, client_ip, helo, "postmaster", domain_name(helo), ask, limits)
 
 
 def evaluate_mail_from(client_ip: str, helo: str | None, mail_from: str, ask: Ask, limits: Limits) -> Evaluation:
@@ -156,27 +163,7 @@ def _evaluate(
     ip = address(client_ip)
     if ip is None:
         return Evaluation(_not_run(domain, Reason.NO_CLIENT_IP, identity))
-    key = (
-        identity is Identity.HELO,
-        client_ip,
-        helo,
-        domain,
-        limits.spf_lookups,
-        limits.spf_void_lookups,
-        limits.spf_record_octets,
-    )
-    answers: dict[Question, Answer] = {}
-
-    def asked(question: Question) -> Answer:
-        answer = answers.get(question)
-        if answer is None:
-            answer = answers[question] = ask(question)
-        return answer
-
-    remembered = _memory.get(key)
-    if remembered is not None and remembered.holds(asked):
-        return remembered.evaluation
-    query = _Query(ip, helo, local, domain, asked, limits)
+    query = _Query(ip, helo, local, domain, ask, limits)
     word: SpfWord | None
     try:
         word = SpfWord(query.check()[0])
@@ -196,35 +183,7 @@ def _evaluate(
         lookups=query.lookups,
         void_lookups=query.void_lookups,
     )
-    evaluation = Evaluation(result, query.by_local_part)
-    if evaluation.rememberable and query.reason is not Reason.LIBRARY_ERROR and len(helo or "") <= _NAME_OCTETS:
-        _remember(key, _Remembered(evaluation, tuple(answers.values())))
-    return evaluation
-
-
-class _Remembered(Struct, frozen=True):
-    """What came of an evaluation, with every answer that it rests on, in the order asked."""
-
-    evaluation: Evaluation
-    answers: tuple[Answer, ...]
-
-    def holds(self, ask: Ask) -> bool:
-        """True when each question still has the very same answer: then the evaluation would take the same course."""
-        with suppress(Exception):  # what ``ask`` raises here it raises again in the evaluation
-            return all(ask(answer.question) is answer for answer in self.answers)
-        return False
-
-
-_Key: TypeAlias = tuple[bool, str, str | None, str, int, int, int]
-_memory: dict[_Key, _Remembered] = {}
-
-
-def _remember(key: _Key, evaluation: _Remembered) -> None:
-    if sum(len(record) for answer in evaluation.answers for record in answer.records) > _REMEMBERED_OCTETS:
-        return
-    if len(_memory) >= _REMEMBERED_MOST:
-        _memory.clear()
-    _memory[key] = evaluation
+    return Evaluation(result, query.by_local_part)
 
 
 class _NotRun(Exception):
