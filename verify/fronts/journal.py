@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,7 +45,7 @@ class Synced(Struct, frozen=True, tag_field="line", tag="synced"):
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(Begin | Done | Synced)
+_decoder = cache(msgspec.json.Decoder)  # for --resume alone
 
 
 class Journal:
@@ -74,7 +75,7 @@ class Journal:
         with path.open("rb") as stream:
             for octets in stream:
                 try:
-                    line = _DECODER.decode(octets) if octets.endswith(b"\n") else None
+                    line = _decoder(Begin | Done | Synced).decode(octets) if octets.endswith(b"\n") else None
                 except (msgspec.MsgspecError, ValueError):
                     line = None
                 if isinstance(line, Done) and begin is not None:

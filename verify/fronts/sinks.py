@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -38,7 +39,7 @@ class Refused(Protocol):
     def problem(self) -> str: ...
 
 
-_JUDGED = msgspec.json.Decoder(Judged)
+_decoder = cache(msgspec.json.Decoder)  # most runs read no verdict whole
 
 
 class Sinks:
@@ -74,7 +75,7 @@ class Sinks:
         tally = Tally(refused=len(refused))
         judged: list[Judged] = []
         if self._store is not None or any(one.form == "csv" for one in self._files):
-            judged = [_JUDGED.decode(line) for line in lines]
+            judged = list(map(_decoder(Judged).decode, lines))
             for whole in judged:
                 tally.count(whole.conclusion, whole.conclusion_reason, whole.source.size, whole.rehearsal)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
@@ -85,15 +86,8 @@ class _LenientLine(_Line, forbid_unknown_fields=False):
     pass
 
 
-_line_decoder = msgspec.json.Decoder(_Line)
-_lenient_line_decoder = msgspec.json.Decoder(_LenientLine)
-_header_decoder = msgspec.json.Decoder(_Header)
-_lenient_header_decoder = msgspec.json.Decoder(_LenientHeader)
-_keys_decoder = msgspec.json.Decoder(dict[str, Raw])
+_decoder = cache(msgspec.json.Decoder)
 _encoder = msgspec.json.Encoder()
-
-_HEADER_KEYS = {f.encode_name for f in msgspec.structs.fields(_Header)}
-_LINE_KEYS = {f.encode_name for f in msgspec.structs.fields(_Line)}
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -123,6 +117,7 @@ def read_recording(lines: Iterable[bytes]) -> Recording:
     header_extra: dict[str, Raw] = {}
     answers: dict[Question, Answer] = {}
     extra: dict[Question, dict[str, Raw]] = {}
+    decode = _decoder(_Line).decode
     number = 0
     for number, raw in enumerate(lines, 1):
         if len(raw) > LINE_OCTETS:
@@ -134,9 +129,9 @@ def read_recording(lines: Iterable[bytes]) -> Recording:
         if not text:
             continue
         try:
-            line, unknown = _line_decoder.decode(text), None
+            line, unknown = decode(text), None
         except _UNREADABLE:
-            line, unknown = _read_keys(_lenient_line_decoder, text, number, _LINE_KEYS)
+            line, unknown = _read_keys(_LenientLine, text, number)
         answer = _answer(line, number)
         if answer.question not in answers:
             answers[answer.question] = answer
@@ -158,9 +153,9 @@ def _read_header(text: bytes, number: int) -> tuple[_Header, dict[str, Raw]]:
         raise RecordingError(number, 'no header: the first line must hold "mailverdict-dns"')
     unknown: dict[str, Raw] = {}
     try:
-        header = _header_decoder.decode(text)
+        header = _decoder(_Header).decode(text)
     except _UNREADABLE:
-        header, unknown = _read_keys(_lenient_header_decoder, text, number, _HEADER_KEYS)
+        header, unknown = _read_keys(_LenientHeader, text, number)
     if header.version != 1:
         raise RecordingError(number, f"version {header.version} of the format is not known")
     if len(header.resolver) > RESOLVER_CHARS or not header.resolver.isprintable():
@@ -168,15 +163,13 @@ def _read_header(text: bytes, number: int) -> tuple[_Header, dict[str, Raw]]:
     return header, unknown
 
 
-def _read_keys(
-    decoder: msgspec.json.Decoder[Any], text: bytes, number: int, known: set[str]
-) -> tuple[Any, dict[str, Raw]]:
+def _read_keys(kind: type[Struct], text: bytes, number: int) -> tuple[Any, dict[str, Raw]]:
     """A line that the strict decoder refused: either it has unknown keys, or it is wrong."""
     try:
         text.decode("utf-8")  # the decoder does not look into what it skips
-        value = decoder.decode(text)
-        keys = _keys_decoder.decode(text)
-        return value, {key: raw.copy() for key, raw in keys.items() if key not in known}
+        value = _decoder(kind).decode(text)
+        keys = _decoder(dict[str, Raw]).decode(text)
+        return value, {key: raw.copy() for key, raw in keys.items() if key not in kind.__struct_encode_fields__}
     except RecursionError:
         raise RecordingError(number, "nested too deeply") from None
     except _UNREADABLE as error:
