@@ -16,12 +16,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct, field
-
-S = TypeVar("S", bound=Struct)
 
 Time: TypeAlias = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": "Z$"})]  # UTC
 
@@ -1118,6 +1116,4 @@ def utc(seconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def replace(value: S, /, **changes: Any) -> S:
-    """A copy of a frozen value with some fields changed."""
-    return msgspec.structs.replace(value, **changes)
+replace = msgspec.structs.replace  # a copy of a frozen value with some fields changed

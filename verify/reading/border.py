@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
-from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -37,6 +36,7 @@ _PRIVATE = tuple(
     )
 )
 _RANGES_MOST = 1024  # tuples of networks whose ranges are kept; there are as many as profiles
+_ADDRESSES_MOST = 1024  # of which it is remembered whether one tuple of networks holds them
 _VERIFY_REVERSE_NAMES = frozenset(("postfix", "sendmail", "exim"))
 _FETCHED = frozenset(("IMAP", "IMAPS", "POP3", "POP3S"))
 _LOCAL = HTTP | _FETCHED | {"LOCAL", "LMTP", "LMTPA", "LMTPS", "LMTPSA", "MAPI"}
@@ -74,14 +74,13 @@ class _Walk:
         self.hosts = hosts
         self.networks = networks
         self.gateways = gateways
-        self.named = {receiver.name for receiver in receivers}
 
     def run(self, hops: Sequence[Hop]) -> Border | None:
         at = 0  # place in receivers
         ours: list[int] = []
         pending: list[int] = []  # lines that name no host: ours when the next one is
         host_is_ours = handed_on = False
-        fetched = _fetched(hops, lambda hop: any(self.wrote(receiver, hop) for receiver in self.receivers))
+        fetched = _fetched(hops, self._is_ours)
         for position, hop in enumerate(hops):
             if position < fetched:
                 ours.append(hop.index)
@@ -122,11 +121,14 @@ class _Walk:
             )
         return _never(OriginReason.NEVER_CROSSED, tuple(ours))
 
+    def _is_ours(self, hop: Hop) -> bool:
+        return any(self.wrote(receiver, hop) for receiver in self.receivers)
+
     def wrote(self, receiver: Profile, hop: Hop) -> bool:
         """The line bears the name of one of ours.  Only the place on top gives that a meaning."""
         if hop.by is None:
             return False
-        if bears_name(receiver, hop) or names.matches_any(self.hosts, hop.by):
+        if names.matches_any(self.hosts, hop.by) or bears_name(receiver, hop):
             return True
         return receiver.private_is_ours and (address := names.address(hop.by)) is not None and _is_private(str(address))
 
@@ -203,11 +205,11 @@ class _Walk:
         """The client is private, or a gateway that was not named: not the server of the sender."""
         if hop.from_ip is None or not _is_public(hop.from_ip):
             return True
-        return any(
-            gateway.name not in self.named
-            and (_inside_any(gateway.networks, hop.from_ip) or self._verified_name(hop, gateway.hosts))
-            for gateway in self.gateways
-        )
+        for gateway in self.gateways:
+            stands_there = _inside_any(gateway.networks, hop.from_ip) or self._verified_name(hop, gateway.hosts)
+            if stands_there and all(receiver.name != gateway.name for receiver in self.receivers):
+                return True
+        return False
 
 
 def walk(
@@ -275,7 +277,7 @@ def bears_name(receiver: Profile, hop: Hop) -> bool:
         return True
     if receiver.program is not None:
         return receiver.program == hop.dialect
-    address = names.address(hop.by)
+    address = names.address(hop.by) if receiver.networks else None
     return address is not None and _inside_any(receiver.networks, str(address))
 
 
@@ -310,12 +312,12 @@ def _fetched(hops: Sequence[Hop], is_ours: Callable[[Hop], bool]) -> int:
     sender's, a fetching program's line included.
     """
     for position, hop in enumerate(hops):
-        if is_ours(hop):
+        fetched = hop.dialect == "fetchmail" or protocol(hop.with_) in _FETCHED
+        handed_on = hop.by is not None and hop.from_ip is not None and _is_loopback(hop.from_ip)
+        if not (fetched or handed_on) or is_ours(hop):
             return 0
-        if hop.dialect == "fetchmail" or protocol(hop.with_) in _FETCHED:
+        if fetched:
             return position + 1
-        if hop.by is None or hop.from_ip is None or not _is_loopback(hop.from_ip):
-            return 0
     return 0
 
 
@@ -349,6 +351,7 @@ def _is_loopback(ip: str) -> bool:
     return address is not None and address.is_loopback
 
 
+@lru_cache(maxsize=16384)
 def _is_public(ip: str) -> bool:
     return names.address(ip) is not None and not _is_private(ip)
 
@@ -360,28 +363,41 @@ def _is_client(receiver: Profile, hop: Hop) -> bool:
 def _inside_any(networks: Sequence[Network], ip: str | None) -> bool:
     if not networks or ip is None:
         return False
-    address = names.address(ip)
-    if address is None:
-        return False
-    number = int(address)
-    return any(first <= number <= last for first, last in _ranges(networks, address.version))
+    ranges = _known_ranges.get(id(networks)) or _ranges(networks)
+    inside = ranges.known.get(ip)
+    return ranges.holds(ip) if inside is None else inside
 
 
-_Ranges: TypeAlias = tuple[tuple[int, int], ...]
-_known_ranges: dict[int, tuple[Sequence[Network], dict[int, _Ranges]]] = {}
+class _Ranges:
+    """Networks as numbers, and which addresses were found inside: to hash the networks would cost more."""
 
-
-def _ranges(networks: Sequence[Network], version: int) -> _Ranges:
-    """First and last addresses as numbers, kept beside the networks themselves: to hash these would cost more."""
-    known = _known_ranges.get(id(networks))
-    if known is None:
-        made = {
-            wanted: tuple((int(n.network_address), int(n.broadcast_address)) for n in networks if n.version == wanted)
-            for wanted in (4, 6)
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self.networks = networks  # held, so that their id is nobody else's
+        self.known: dict[str, bool] = {}
+        self._bounds = {
+            version: [(int(n.network_address), int(n.broadcast_address)) for n in networks if n.version == version]
+            for version in (4, 6)
         }
-        if not isinstance(networks, tuple):  # may change
-            return made[version]
+
+    def holds(self, ip: str) -> bool:
+        address = names.address(ip)
+        inside = False
+        if address is not None:
+            number = int(address)
+            inside = any(first <= number <= last for first, last in self._bounds[address.version])
+        if len(self.known) >= _ADDRESSES_MOST:
+            self.known.clear()
+        self.known[ip] = inside
+        return inside
+
+
+_known_ranges: dict[int, _Ranges] = {}
+
+
+def _ranges(networks: Sequence[Network]) -> _Ranges:
+    made = _Ranges(networks)
+    if isinstance(networks, tuple):  # else it may change
         if len(_known_ranges) >= _RANGES_MOST:
             _known_ranges.clear()
-        known = _known_ranges[id(networks)] = (networks, made)  # held, so that its id is nobody else's
-    return known[1][version]
+        _known_ranges[id(networks)] = made
+    return made

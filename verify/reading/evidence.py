@@ -6,7 +6,8 @@ much is read as stands directly there and bears the receiver's name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -31,19 +32,22 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 def read_evidence(message: Message, border_index: int, receiver: Profile | None, limits: Limits) -> Evidence:
     """What stands beside the border line at ``border_index``; ``receiver``: who wrote that line, None for unknown."""
-    above = message.fields[:border_index]  # a field's index is its place
-    below = list(run_below(message, border_index, receiver))
-    slots = (below, above[::-1])  # of each the field nearest to the line
-    told = [spf for slot in slots if (spf := _received_spf(slot, limits)) is not None]
-    senders = [spf.envelope_from for spf in told if spf.identity in (None, "mailfrom")]
-    senders += (_results_sender(slot, receiver if slot is below else None, limits) for slot in slots)
-    recorded = tuple(sender for sender in senders if sender is not None)
+    below = run_below(message, border_index, receiver)
+    told: list[ParsedReceivedSpf] = []
+    senders: list[str | None] = []
+    if message.named(b"received-spf") or message.named(b"authentication-results"):
+        above = message.fields[:border_index]  # a field's index is its place
+        slots = (below, above[::-1])  # of each the field nearest to the line
+        told = [spf for slot in slots if (spf := _received_spf(slot, limits)) is not None]
+        senders = [spf.envelope_from for spf in told if spf.identity in (None, "mailfrom")]
+        senders += (_results_sender(slot, receiver if slot is below else None, limits) for slot in slots)
+    recorded = tuple([sender for sender in senders if sender is not None])
     if receiver is not None and receiver.return_path_slot == "below-border":
         delivered = _return_path_below(message, border_index, recorded[0] if recorded else None)
     else:
-        delivered = _return_path_above(above)
+        delivered = _return_path_above(message, border_index)
     return Evidence(
-        client_ips=tuple(spf.client_ip for spf in told if spf.client_ip is not None),
+        client_ips=tuple([spf.client_ip for spf in told if spf.client_ip is not None]),
         helo=told[0].helo if told else None,
         mail_from=delivered if delivered is not None else recorded[0] if recorded else None,
         mail_froms=recorded if delivered is None else (delivered, *recorded),
@@ -68,30 +72,38 @@ def _results_sender(slot: Sequence[Field], receiver: Profile | None, limits: Lim
     return None
 
 
-def run_below(message: Message, border_index: int, receiver: Profile | None) -> Iterator[Field]:
+def run_below(message: Message, border_index: int, receiver: Profile | None) -> list[Field]:
     """What a receiver that writes below its border line wrote there: nothing between but fields that it alone writes.
 
     One Received-SPF, then one Authentication-Results; what follows may be the sender's.
     """
+    run: list[Field] = []
     if receiver is None or receiver.results_slot != "below-border":
-        return
-    signs = {sign.lower().encode() for sign in receiver.signs}
+        return run
+    signs = keys_of(receiver.signs)
     wanted = [b"received-spf", b"authentication-results"]
-    for field in message.fields:
-        if field.index <= border_index:
-            continue
+    for field in message.fields[border_index + 1 :]:
         if field.key in wanted:
             del wanted[: wanted.index(field.key) + 1]
         elif field.key not in signs:
-            return
-        yield field
+            break
+        run.append(field)
+    return run
 
 
-def _return_path_above(above: Sequence[Field]) -> str | None:
+@lru_cache(maxsize=1024)
+def keys_of(signs: tuple[str, ...]) -> frozenset[bytes]:
+    """The fields that only a receiver writes (``Profile.signs``), as ``Field.key`` has their names."""
+    return frozenset(sign.lower().encode() for sign in signs)
+
+
+def _return_path_above(message: Message, border_index: int) -> str | None:
     """The topmost Return-Path (RFC 7103 7.5.3), or a kin field, of those above the border."""
     for key in _KEPT_BY_DELIVERY:
-        for field in above:
-            if field.key == key and (path := _path(field.value)) is not None:
+        for field in message.named(key):
+            if field.index >= border_index:
+                break
+            if (path := _path(field.value)) is not None:
                 return path
     return None
 

@@ -34,7 +34,7 @@ from verify.model import (
     replace,
 )
 from verify.reading.border import Border, guess, walk, writer_on_top
-from verify.reading.evidence import Evidence, read_evidence, run_below
+from verify.reading.evidence import Evidence, keys_of, read_evidence, run_below
 from verify.reading.originating import read_originating
 from verify.reading.received import HTTP, is_encrypted, is_local, parse_received, protocol
 
@@ -66,10 +66,8 @@ def read_origin(message: Message, envelope: Envelope, settings: Settings) -> Ori
     fields = message.named(b"received")
     if len(fields) > settings.limits.received_fields:
         anomalies.append(Anomaly(AnomalyCode.LIMIT_HIT, "received_fields"))
-    hops = tuple(
-        parse_received(field.value, index, field.index)
-        for index, field in enumerate(fields[: settings.limits.received_fields])
-    )
+        fields = fields[: settings.limits.received_fields]
+    hops: Sequence[Hop] = [parse_received(field.value, index, field.index) for index, field in enumerate(fields)]
     border, profiles = _boundary(message, hops, envelope, settings)
     inferred = bool(profiles) and not settings.receivers
     origin = _from_header(message, hops, border, settings)
@@ -83,13 +81,14 @@ def read_origin(message: Message, envelope: Envelope, settings: Settings) -> Ori
         anomalies.append(Anomaly(AnomalyCode.ORIGIN_CONFLICT))
     if origin.incomplete:
         anomalies.append(Anomaly(AnomalyCode.BOUNDARY_INCOMPLETE, origin.client_ip or ""))
-    anomalies += _times(message, hops, dates)
+    _times(message, hops, dates, anomalies)
+    encrypted = None
     if border.confidence is not Confidence.GUESS:
         encrypted, clear = _encryption(hops, border)
-        anomalies += (Anomaly(AnomalyCode.HOP_NOT_ENCRYPTED, str(index)) for index in clear)
-        origin = replace(origin, encrypted=encrypted)
+        for index in clear:
+            anomalies.append(Anomaly(AnomalyCode.HOP_NOT_ENCRYPTED, str(index)))
     return OriginFacts(
-        origin=replace(origin, received_at=dates[0] if dates else None),
+        origin=replace(origin, encrypted=encrypted, received_at=dates[0] if dates else None),
         hops=hops,
         originating_ip=read_originating(message, border_field, vouched_for=origin.vouched_for),
         anomalies=tuple(anomalies),
@@ -144,15 +143,14 @@ def _inferred(message: Message, hops: Sequence[Hop], border: Border, profile: Pr
     if border.source is not OriginSource.PROFILE or border.at is None:
         return border
     line = hops[border.at].field_index
-    beside = (field for field in message.fields if field.index < line)
+    beside = message.fields[:line]
     below = run_below(message, line, profile)
-    likely = any(_is_own(field, profile, limits) for field in (*beside, *below))
+    signs = keys_of(profile.signs)
+    likely = any(field.key in signs or _is_own(field, profile, limits) for field in (*beside, *below))
     return replace(border, source=OriginSource.INFERRED, confidence=Confidence.LIKELY if likely else Confidence.GUESS)
 
 
 def _is_own(field: Field, profile: Profile, limits: Limits) -> bool:
-    if field.name.decode("latin-1").lower() in {sign.lower() for sign in profile.signs}:
-        return True
     if field.key not in (b"authentication-results", b"arc-authentication-results"):
         return False
     claimed = claimed_authserv_id(field.value, limits)
@@ -193,10 +191,10 @@ def _from_header(message: Message, hops: Sequence[Hop], border: Border, settings
 
 def _conflict(hop: Hop, evidence: Evidence) -> bool:
     """The receiver's fields beside the border line tell another client or sender than the line itself."""
-    if hop.from_ip is not None and any(ip != hop.from_ip for ip in evidence.client_ips):
+    if hop.from_ip is not None and len({hop.from_ip, *evidence.client_ips}) > 1:
         return True
     told = evidence.mail_froms if hop.envelope_from is None else (hop.envelope_from, *evidence.mail_froms)
-    return len(set(map(_domain, told))) > 1
+    return len(told) > 1 and len(set(map(_domain, told))) > 1
 
 
 def _domain(mailbox: str) -> str:
@@ -250,38 +248,39 @@ def _judged(hops: Sequence[Hop], border: Border) -> tuple[Hop, ...]:
     ours = frozenset(border.ours)
     last = hops[border.ours[-1]] if border.ours else None
     judged: list[Hop] = []
-    for hop in hops:
+    below = None
+    for hop in reversed(hops):
         standing = (
             Standing.BORDER if hop.index == border.at else Standing.OURS if hop.index in ours else Standing.CLAIMED
         )
-        below = hops[hop.index + 1].date if hop.index + 1 < len(hops) else None
-        delay = int((hop.date - below).total_seconds()) if hop.date is not None and below is not None else None
-        # Inside, HTTP carries mail from server to server; only a line that the walk stopped at shows a user.
-        passed = standing is Standing.OURS and not (last is hop and border.reason is OriginReason.AUTHENTICATED_CLIENT)
-        user = hop.authenticated and not (passed and hop.auth_user is None and protocol(hop.with_) in HTTP)
+        date = hop.date
+        delay = int((date - below).total_seconds()) if date is not None and below is not None else None
+        below = date
+        user = hop.authenticated
+        if user and standing is Standing.OURS and hop.auth_user is None and protocol(hop.with_) in HTTP:
+            # Inside, HTTP carries mail from server to server; only a line that the walk stopped at shows a user.
+            user = last is hop and border.reason is OriginReason.AUTHENTICATED_CLIENT
         judged.append(replace(hop, standing=standing, delay_seconds=delay, authenticated=user))
+    judged.reverse()
     return tuple(judged)
 
 
 def _receipt_dates(hops: Sequence[Hop], border: Border) -> tuple[datetime, ...]:
     if border.at is None:
         return ()
-    places = (border.at, *reversed(border.ours))
-    return tuple(date for place in places if (date := hops[place].date) is not None)
+    places = (border.at, *border.ours[::-1])
+    return tuple([date for place in places if (date := hops[place].date) is not None])
 
 
-def _times(message: Message, hops: Sequence[Hop], dates: Sequence[datetime]) -> list[Anomaly]:
-    found = [
-        Anomaly(AnomalyCode.CLOCK_BACKWARDS, str(hop.index))
-        for hop in hops
-        if hop.delay_seconds is not None and hop.delay_seconds < -_CLOCK_TOLERANCE
-    ]
+def _times(message: Message, hops: Sequence[Hop], dates: Sequence[datetime], anomalies: list[Anomaly]) -> None:
+    for hop in hops:
+        if hop.delay_seconds is not None and hop.delay_seconds < -_CLOCK_TOLERANCE:
+            anomalies.append(Anomaly(AnomalyCode.CLOCK_BACKWARDS, str(hop.index)))
     written = message.named(b"date")
     if dates and written:
         date = parse_date(written[0].value.decode("latin-1"))
         if date is not None and abs(date - dates[0]) > _DATE_SKEW:
-            found.append(Anomaly(AnomalyCode.DATE_SKEW, str(int((dates[0] - date).total_seconds()))))
-    return found
+            anomalies.append(Anomaly(AnomalyCode.DATE_SKEW, str(int((dates[0] - date).total_seconds()))))
 
 
 def _encryption(hops: Sequence[Hop], border: Border) -> tuple[bool | None, list[int]]:
