@@ -118,8 +118,8 @@ def helo_counts(original: Any) -> Any:
 
 
 def lengths_allowed(original: Any) -> Any:
-    return lambda message, signature, examined, at, settings, bodies: original(
-        message, signature, examined, at, replace(settings, allow_unsigned_octets=True), bodies
+    return lambda signature, examined, at, settings, bodies: original(
+        signature, examined, at, replace(settings, allow_unsigned_octets=True), bodies
     )
 
 

@@ -273,7 +273,7 @@ def _check_message_signature(
         return _Judged(None, Reason.LIMIT)
     reason = examined.reason
     if reason is Reason.VERIFIED:
-        reason = objection(message, signature, examined, judged_at, settings, bodies) or reason
+        reason = objection(signature, examined, judged_at, settings, bodies) or reason
     return _judged(reason)
 
 

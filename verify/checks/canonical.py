@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -154,9 +154,10 @@ class _Reading:
         self._body = body
         self._relaxed = canonicalization == RELAXED
         self._end = content_end(body, self._relaxed)
-        state = hashlib.new(algorithm)
+        self._start: Callable[[], Hash] = getattr(hashlib, algorithm)
+        self._marks: list[_Mark] = []
+        state = self._start()
         octets = place = 0
-        self._marks = [_Mark(0, 0, state.copy())]
         for number, chunk in enumerate(_chunks(body, 0, self._end), 1):
             piece = relax(chunk) if self._relaxed else chunk
             state.update(piece)
@@ -172,7 +173,8 @@ class _Reading:
 
     def prefix(self, length: int) -> bytes:
         """The digest of the first ``length`` canonical octets."""
-        mark = self._marks[bisect_right(self._marks, length, key=lambda m: m.octets) - 1]
+        before = bisect_right(self._marks, length, key=lambda m: m.octets)
+        mark = self._marks[before - 1] if before else _Mark(0, 0, self._start())
         state, wanted = mark.state.copy(), length - mark.octets
         for chunk in _chunks(self._body, mark.place, self._end):
             piece = relax(chunk) if self._relaxed else chunk

@@ -50,19 +50,24 @@ def read_coverage(
     unsigned, and no anomaly says so.
     """
     counting = [c for c in checks if c.result.result is DkimWord.PASS and c.result.aligned]
-    signed = [(c.result.domain or "", frozenset(c.covered)) for c in counting]
+    signers: dict[int, tuple[str, ...]] = {}
+    for check in counting:
+        domain = check.result.domain or ""
+        for index in check.covered:
+            others = signers.get(index, ())
+            if domain not in others:
+                signers[index] = (*others, domain)
     fields = []
     unsigned: dict[str, None] = {}
     for field in message.fields:
         name = _NAMES.get(field.key)
         if name is None:
             continue
-        index = field.index
-        signers = tuple(dict.fromkeys([domain for domain, covered in signed if index in covered]))
-        fields.append(FieldCoverage(name, index, signers))
-        if not signers:
+        signed_by = signers.get(field.index, ())
+        fields.append(FieldCoverage(name, field.index, signed_by))
+        if not signed_by:
             unsigned[name] = None
-    octets = min((c.result.unsigned_octets or 0 for c in counting), default=None)
+    octets = min([c.result.unsigned_octets or 0 for c in counting], default=None)
     coverage = Coverage(fields=tuple(fields), unsigned_fields=tuple(unsigned), unsigned_octets=octets)
     return coverage, tuple(_anomalies(message, checks, counting, coverage, judged_at, recipients))
 

@@ -143,7 +143,7 @@ def _judge(
     testing = None if record is None else record.testing
     reason = examined.reason
     if reason is Reason.VERIFIED:
-        reason = objection(message, signature, examined, judged_at, settings, bodies) or reason
+        reason = objection(signature, examined, judged_at, settings, bodies) or reason
     word, reason = _outcome(examined, reason, bool(testing))
     return DkimCheck(
         result=replace(

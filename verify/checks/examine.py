@@ -7,8 +7,9 @@ Shared by DKIM and ARC, which have different words for what comes out.  Of dkimp
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -37,20 +38,30 @@ _select_headers: Callable[[Sequence[tuple[bytes, int]], Sequence[bytes]], list[t
 )
 
 
+class _Choice(NamedTuple):
+    """Places in the header: of the fields that h= covers, in the order in which they are hashed; and of instances of
+    shown fields that it leaves out although it covers another one of that name."""
+
+    covered: tuple[int, ...]
+    left_out: tuple[int, ...]
+
+
 def signed_fields(fields: Sequence[Field], names: tuple[bytes, ...]) -> tuple[Field, ...]:
     """The fields that h= covers, in the order in which they are hashed (RFC 6376 3.7, 5.4.2).
 
     Raises ``LibraryError``.
     """
+    return tuple([fields[place] for place in _choose(fields, names).covered])
+
+
+def _choose(fields: Sequence[Field], names: tuple[bytes, ...]) -> _Choice:
     keys = tuple([field.key for field in fields])
     small = len(b"".join(keys)) + len(b"".join(names)) <= _REMEMBERED_OCTETS
-    return tuple([fields[place] for place in (_remembered_choice if small else _choice)(keys, names)])
+    return (_remembered_choice if small else _choice)(keys, names)
 
 
-def _choice(keys: tuple[bytes, ...], names: tuple[bytes, ...]) -> tuple[int, ...]:
-    """Places in the header.
-
-    Only the lowest instances that h= can reach are handed to dkimpy, so that its search stays small: each name of
+def _choice(keys: tuple[bytes, ...], names: tuple[bytes, ...]) -> _Choice:
+    """Only the lowest instances that h= can reach are handed to dkimpy, so that its search stays small: each name of
     h= takes at most one.
     """
     wanted = Counter(names)
@@ -66,7 +77,10 @@ def _choice(keys: tuple[bytes, ...], names: tuple[bytes, ...]) -> tuple[int, ...
         chosen = _select_headers(within, [name for name in names if name in present])
     except Exception as error:
         raise LibraryError("dkimpy") from error
-    return tuple(place for _, place in chosen)
+    covered = tuple([place for _, place in chosen])
+    shown = {keys[place] for place in covered}.intersection(SHOWN)
+    left_out = set(range(len(keys))).difference(covered)
+    return _Choice(covered, tuple([place for place in sorted(left_out) if keys[place] in shown]))
 
 
 _remembered_choice = lru_cache(maxsize=2048)(_choice)  # a sender's messages are built alike
@@ -106,11 +120,13 @@ def try_keys(signature: Signature, records: Sequence[KeyRecord], digest: bytes, 
 class Examined(Struct, frozen=True):
     """What was found.  ``covered``: the fields in the order of h=; ``body_holds``: False too when l= is over the body.
 
+    ``left_out``: instances of shown fields that h= does not cover although it covers another one of that name.
     ``unsigned_octets``: of the canonical body behind l=; None without l=.
     """
 
     arithmetic: Arithmetic
     covered: tuple[Field, ...]
+    left_out: tuple[Field, ...]
     body_holds: bool
     length_over_body: bool
     unsigned_octets: int | None
@@ -143,7 +159,9 @@ def examine(
         return None
     length = signature.length
     over = length is not None and length > body.octets
-    covered = signed_fields(message.fields, signature.names)
+    fields = message.fields
+    choice = _choose(fields, signature.names)
+    covered = tuple([fields[place] for place in choice.covered])
     records, missing = key_records(answer, limits)
     if missing is not None:
         arithmetic = Arithmetic(None, missing)
@@ -152,6 +170,7 @@ def examine(
     return Examined(
         arithmetic=arithmetic,
         covered=covered,
+        left_out=tuple([fields[place] for place in choice.left_out]),
         body_holds=body.digest == signature.body_hash and not over,
         length_over_body=over,
         unsigned_octets=None if length is None else max(0, body.octets - length),
@@ -167,7 +186,6 @@ def _body_whole(message: Message) -> bool:
 
 
 def objection(
-    message: Message,
     signature: Signature,
     examined: Examined,
     judged_at: int,
@@ -180,27 +198,19 @@ def objection(
         return Reason.SIGNED_IN_FUTURE
     if examined.unsigned_octets and not settings.allow_unsigned_octets:
         return Reason.UNSIGNED_OCTETS
-    if not_shown(message, examined.covered, bodies):
+    if examined.left_out and not_shown(examined, bodies):
         return Reason.SIGNED_INSTANCE_NOT_SHOWN
     if signature.expires_at is not None and signature.expires_at + drift < judged_at:
         return Reason.EXPIRED
     return None
 
 
-def not_shown(message: Message, covered: Collection[Field], bodies: BodyHashes) -> tuple[Field, ...]:
+def not_shown(examined: Examined, bodies: BodyHashes) -> tuple[Field, ...]:
     """Instances of shown fields that are not covered although another instance of that name is.
 
     h= takes the lowest instances, so an uncovered one always stands above them, where most readers take the field
     from (RFC 6376 8.15).  One that says the same as a covered one hides nothing.  A name of which no instance is
     covered is unsigned, which is another matter.
     """
-    repeated = [fields for fields in map(message.named, SHOWN) if len(fields) > 1]
-    if not repeated:
-        return ()
-    signed = {field.index for field in covered}
-    names = {field.key for field in covered}
-    others = [f for fields in repeated if fields[0].key in names for f in fields if f.index not in signed]
-    if not others:
-        return ()
-    same = set(bodies.relaxed_fields(covered))
-    return tuple([f for f in others if bodies.relaxed_field(f) not in same])
+    same = set(bodies.relaxed_fields(examined.covered))
+    return tuple([field for field in examined.left_out if bodies.relaxed_field(field) not in same])
