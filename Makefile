@@ -28,6 +28,7 @@ PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps -e .
+	.venv/bin/python -m compileall -q verify  # else each start compiles, where Python may not write beside the code
 	@touch $@
 
 .venv/.developing: requirements-dev.lock .venv/.running

@@ -24,7 +24,6 @@ from verify.lookup.recording import RecordingError, RecordingWriter, continue_re
 from verify.mailboxes.items import Item, Refusal
 from verify.mailboxes.sources import open_sources, total
 from verify.model import Answer, replace
-from verify.serving import policy
 from verify.store import OutputError
 
 from .batch import STDOUT, Plan, Stop, of_file
@@ -334,6 +333,8 @@ def _policy(config: Config) -> Policy | None:
     """What is rehearsed.  Raises ``ConfigError`` naming the file."""
     if config.rehearse is None:
         return None
+    from verify.serving import policy
+
     try:
         return policy(read_file(Path(config.rehearse)).policy)
     except ConfigError as problem:

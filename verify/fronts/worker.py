@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,6 @@ from verify.grammar.visible import one_line
 from verify.lookup.cache import Cache, CachingResolver
 from verify.lookup.live import LiveResolver, NoResolver
 from verify.lookup.recording import RecordingError
-from verify.mailboxes.attached import Attached, attached
 from verify.mailboxes.candidates import candidates
 from verify.mailboxes.items import Item, Octets, Refusal, Span, refusal, visible
 from verify.model import (
@@ -39,6 +38,9 @@ from verify.render.data import to_json
 
 from .many import judge_many
 from .session import Judge, attached_messages
+
+if TYPE_CHECKING:
+    from verify.mailboxes.attached import Attached
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -311,6 +313,8 @@ class _Reading:
             for number, candidate in enumerate(found):
                 message = parse_message(candidate.raw, candidate.source, limits)
                 if self._worker.job.attached:
+                    from verify.mailboxes.attached import attached
+
                     self._parts[_Key(place, number)] = attached(message, limits)
                 yield _Key(place, number), message, None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from mmap import mmap
 from typing import TypeAlias
 
@@ -26,18 +27,6 @@ _DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _TIME = rb"\d{1,2}:\d\d(?::\d\d)?"
 _ZONE = rb"(?:[A-Z]{1,5}(?:[+-]\d{1,2}(?::?\d\d)?)?|[+-]\d\d:?\d\d)"
-_DATE = re.compile(
-    rb"[ \t](?:"
-    # Thu Jan  1 00:00:00 1970, a zone before or after the year
-    + _DAY + rb",? +" + _MONTH + rb" +\d{1,2},? +" + _TIME + rb"(?: " + _ZONE + rb"){0,2} (?:\d{4}|\d\d)(?: "
-    + _ZONE + rb")?"
-    # Thu, 1 Jan 1970 00:00:00 +0000
-    + rb"|" + _DAY + rb",? +\d{1,2} " + _MONTH + rb" (?:\d{4}|\d\d) " + _TIME + rb"(?: " + _ZONE + rb")?"
-    + rb"(?: \([A-Z]{1,5}\))?"
-    # 1970-01-01 00:00:00
-    + rb"|\d{4}-\d\d-\d\d[T ]" + _TIME + rb"(?:Z| ?[+-]\d\d:?\d\d)?"
-    + rb")(?: remote from [!-~]+)?[ \t]*\Z"
-)  # fmt: skip
 _HEADER_LINE = re.compile(rb"[!-9;-~]{1,998}[ \t]{0,998}:|>From ")
 _BARE = (b"", b"-")  # all that some versions of Thunderbird and its kin write behind "From "
 _FROM_INSIDE = re.compile(rb"[\r\n]From ")
@@ -54,6 +43,23 @@ _HEADER_END = re.compile(rb"\n\r?\n")
 _CONTENT_LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r?\n", re.IGNORECASE)
 _SEVERAL = 5  # messages at the start of a file that tell whether its writer counts
 _QUOTED = re.compile(rb"\n>(>*From )")
+
+
+@cache
+def _date() -> re.Pattern[bytes]:
+    """The date at the end of a separator, compiled for the first line that may be one."""
+    return re.compile(
+        rb"[ \t](?:"
+        # Thu Jan  1 00:00:00 1970, a zone before or after the year
+        + _DAY + rb",? +" + _MONTH + rb" +\d{1,2},? +" + _TIME + rb"(?: " + _ZONE + rb"){0,2} (?:\d{4}|\d\d)(?: "
+        + _ZONE + rb")?"
+        # Thu, 1 Jan 1970 00:00:00 +0000
+        + rb"|" + _DAY + rb",? +\d{1,2} " + _MONTH + rb" (?:\d{4}|\d\d) " + _TIME + rb"(?: " + _ZONE + rb")?"
+        + rb"(?: \([A-Z]{1,5}\))?"
+        # 1970-01-01 00:00:00
+        + rb"|\d{4}-\d\d-\d\d[T ]" + _TIME + rb"(?:Z| ?[+-]\d\d:?\d\d)?"
+        + rb")(?: remote from [!-~]+)?[ \t]*\Z"
+    )  # fmt: skip
 
 
 class Slice(Struct, frozen=True, gc=False):
@@ -125,7 +131,7 @@ def _is_separator(data: Buffer, at: int, line_end: bytes) -> bool:
 
 
 def _ends_with_date(line: bytes) -> bool:
-    return _DATE.search(b" " + line[-_DATE_OCTETS:]) is not None
+    return _date().search(b" " + line[-_DATE_OCTETS:]) is not None
 
 
 def has_line_like_separator(octets: bytes) -> bool:
