@@ -28,7 +28,7 @@ Time: TypeAlias = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern"
 # ---------------------------------------------------------------------------------------------------
 
 
-class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, cache_hash=True):
     """Every cap of the program.  A cap that is hit is reported, never silent."""
 
     message_octets: int = 150 * 1024 * 1024  # octets of one message; larger files are refused, ours

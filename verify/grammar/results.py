@@ -11,13 +11,16 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 from msgspec import Struct
 
 from verify.grammar.names import address, domain_name
 from verify.grammar.visible import escape
 from verify.model import Limits, Reason, RecordedResult
+
+T = TypeVar("T")
 
 # ---------------------------------------------------------------------------------------------------
 # What is read
@@ -58,6 +61,8 @@ class ParsedReceivedSpf(Struct, frozen=True, kw_only=True):
     host: str | None = None
 
 
+_REMEMBERED_OCTETS = 4096  # of a field whose reading is kept
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SPECIAL = re.compile(r'["()\\]')
 _QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -76,6 +81,18 @@ _ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9-]{1,40})(?:\*[A-Za-z-]{1,20})?\?([Bb
 _NO_METHODS = {"client-ip", "envelope-from", "helo", "from", "receiver", "identity"}
 
 
+def _remembering(read: Callable[[bytes, Limits], T]) -> Callable[[bytes, Limits], T]:
+    """Keep what was read of the last fields: the boundary, the records and the removal ask for the same ones."""
+    remembered = lru_cache(maxsize=64)(read)
+
+    @wraps(read)
+    def reading(value: bytes, limits: Limits) -> T:
+        return remembered(value, limits) if len(value) <= _REMEMBERED_OCTETS else read(value, limits)
+
+    return reading
+
+
+@_remembering
 def parse_results(value: bytes, limits: Limits) -> ParsedResults | None:
     """Read one field value; None when it is not readable as results, is over a limit or holds control characters.
 
@@ -114,6 +131,7 @@ def parse_results(value: bytes, limits: Limits) -> ParsedResults | None:
     return ParsedResults(authserv_id=authserv_id, results=results, instance=instance, limit=limit)
 
 
+@_remembering
 def claimed_authserv_id(value: bytes, limits: Limits) -> str | None:
     """The authserv-id of a field that need not be readable beyond it; None when there is none.
 
@@ -136,6 +154,7 @@ def claimed_authserv_id(value: bytes, limits: Limits) -> str | None:
     return _text(words[0], quoted)
 
 
+@_remembering
 def parse_received_spf(value: bytes, limits: Limits) -> ParsedReceivedSpf | None:
     """Read one Received-SPF value, keyed or not (RFC 7208 9.1); None when it is not readable or contradicts itself."""
     lexed = _lex(value, limits)
