@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.peers import Three, pairs
-from tests.bench.table import Line, put_table
+from tests.bench.bench_peers import ROWS
+from tests.bench.peers import ROOT, Three, pairs
+from tests.bench.table import Line, held, put_table
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 FAST = Line("`batch`, wall", "mailauth, 32 in flight", Three(0.1, 0.2, 0.3), 0.2, "100/s", "20/s")
@@ -58,3 +59,19 @@ def test_runs_take_turns() -> None:
 
     assert pairs(3, lambda: run("a"), lambda: run("b")) == [(1, 2), (4, 3), (5, 6)]
     assert order == ["a", "b", "b", "a", "a", "b"]
+
+
+def test_the_readme_shows_every_row_of_the_script() -> None:
+    _, table, _ = held((ROOT / "README.md").read_text("utf-8"), "measured")
+    shown = [tuple(row.split(" | ")[:2]) for row in table.splitlines() if row.startswith("| `")]
+    wanted = [(f"| {row.measure}", row.against.split()[0].strip(",")) for row in ROWS.values()]
+    assert [(measure, against.split()[0].strip(",")) for measure, against in shown] == wanted
+    numbers = [float(row.split("**")[1]) for row in table.splitlines() if "**" in row]
+    assert len(numbers) == len(ROWS)
+
+
+@pytest.mark.parametrize("name", ["memory", "cluster"])
+def test_the_readme_keeps_what_the_other_scripts_printed(name: str) -> None:
+    _, text, _ = held((ROOT / "README.md").read_text("utf-8"), name)
+    assert text.startswith("```text\n")
+    assert text.endswith("\n```\n")

@@ -27,7 +27,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -180,9 +180,8 @@ def index(folder: Path) -> list[tuple[float, float]]:
 
 def questions(folder: Path) -> float:
     """DNS questions a domain: over all messages of the corpus, each question asked once."""
-    bench = Bench(folder)
-    corpus = bench.corpus("small", 6000)
-    with tempfile.TemporaryDirectory() as place:
+    with closing(Bench(folder)) as bench, tempfile.TemporaryDirectory() as place:
+        corpus = bench.corpus("small", 6000)
         recording = Path(place) / "asked.jsonl"
         template = f"{bench.compare.DEFAULT_A} --record {recording} -q"
         words = bench.compare.fill(template, corpus, "fast", str(Path(place) / "verdicts.jsonl"))
@@ -272,9 +271,7 @@ def extrapolate(total: int, cost: Cost, key: float, tell: Told) -> None:
     for machines in MACHINES:
         each = cost.workers / machines / CORES
         hours, which = total * max(each, bound) / 3600, "the cores" if each > bound else "the client"
-        tell(
-            f"{machines:2} machines of {CORES} cores: {hours:.1f} h, {total / hours / 3600:,.0f} messages/s, bound by {which}"
-        )
+        tell(f"{machines} x {CORES} cores: {hours:.1f} h, {total / hours / 3600:,.0f} messages/s, bound by {which}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from tests.bench.peers import Bench, Missing, Wrong, add_option, as_a_user, our_milter, peer_milters
@@ -48,8 +50,11 @@ def main() -> int:
 
 
 def measure(given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    bench = Bench(given.bench)
-    corpus = bench.corpus("small", given.n)
+    with closing(Bench(given.bench)) as bench:
+        return turns(bench, bench.corpus("small", given.n), given)
+
+
+def turns(bench: Bench, corpus: Path, given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     runs: dict[str, list[dict[str, Any]]] = {"peers": [], "ours, 1": [], f"ours, {given.conc}": []}
     for _ in range(given.runs):
         found = peer_milters(bench, corpus)

@@ -112,7 +112,7 @@ def against(
         print(f"    note: {peer} has {note}", flush=True)
     count = found["n"]
     if cpu:
-        ours, theirs = (f"{found[key] * 1000:.0f} us" for key in ("a_cpu_ms", "b_cpu_ms"))
+        ours, theirs = (f"{found[key] * 1000:,.0f} us" for key in ("a_cpu_ms", "b_cpu_ms"))
         return Found(Three(*found["cpu"]), ours, theirs)
     ours, theirs = (rate(count, found[key][1]) for key in ("a_wall", "b_wall"))
     return Found(Three(*found["wall"]), ours, theirs, named)
@@ -342,7 +342,11 @@ def main() -> int:
         left_out = [name for name in names if name not in ALONE]
         names = [name for name in names if name in ALONE]
         print(f"not measured: {', '.join(left_out) or 'nothing'}: {problem}", flush=True)
-    lines, failed = measure(names, Asked(bench, given.runs, given.messages))
+    try:
+        lines, failed = measure(names, Asked(bench, given.runs, given.messages))
+    finally:
+        if bench is not None:
+            bench.close()
     if given.markdown is not None and lines:
         about = f"{machine()}; {versions(bench) if bench else 'no peers'}; {datetime.now(UTC):%Y-%m-%d}; {given.runs} pairs of runs."
         try:

@@ -13,12 +13,14 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -62,6 +64,10 @@ def pairs(runs: int, one: Callable[[], T], other: Callable[[], T]) -> list[tuple
     return found
 
 
+def installed(program: str) -> bool:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is not None
+
+
 def folder() -> Path:
     """Where the peers are, unless an option says otherwise."""
     return Path(os.environ.get("MAILVERDICT_BENCH") or (ROOT / FOLDER).resolve())
@@ -94,11 +100,15 @@ def as_a_user() -> str:
 
 
 class Bench:
-    """The folder.  Raises ``Missing`` where it is not."""
+    """The folder.  Raises ``Missing`` where it is not, or cannot be used at all.  ``close`` it."""
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "compare.py").exists():
             raise Missing(f"there is no folder with the peers at {folder} (--bench DIR, or MAILVERDICT_BENCH)")
+        if os.geteuid() != 0:
+            raise Missing("it takes root to give each peer its view of the DNS")
+        if not all(map(installed, ("nsd", "unbound"))):
+            raise Missing(f"nothing is installed yet: {folder}/setup.sh dns python node rspamd milters")
         self.folder = folder
         sys.path.insert(0, str(folder))
         try:
@@ -106,6 +116,13 @@ class Bench:
         finally:
             sys.path.remove(str(folder))
         self.place: Path = self.compare.BENCH  # what its setup.sh has installed
+        status = subprocess.run([folder / "dns_up.sh", "status"], capture_output=True, check=False)
+        self._ours_to_stop = status.returncode != 0
+
+    def close(self) -> None:
+        """End the name servers, unless they ran before."""
+        if self._ours_to_stop:
+            subprocess.run([self.folder / "dns_up.sh", "stop"], check=False)
 
     def corpus(self, profile: str, messages: int) -> Path:
         made: Path = self.compare.first(self.compare.corpus(profile, messages), messages)
@@ -113,8 +130,8 @@ class Bench:
 
     def rows(self, corpus: Path) -> list[list[str]]:
         """Path, client address, HELO, MAIL FROM, Author Domain; then the results of DKIM, SPF, DMARC and ARC."""
-        found: list[list[str]] = self.compare.rows(corpus)
-        return found
+        read: list[list[str]] = self.compare.rows(corpus)
+        return read
 
     def before(self, corpus: Path, speed: str = "fast") -> list[str]:
         """What stands before a command that is to see the DNS of a corpus."""
@@ -136,7 +153,7 @@ def _client(bench: Bench, corpus: Path, milters: Sequence[str], pids: str, conne
 def peer_milters(bench: Bench, corpus: Path) -> dict[str, Any]:
     """opendkim and opendmarc, one connection: opendkim does not survive more.  ``notes``: where they differ."""
     for program in ("opendkim", "opendmarc"):
-        if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+        if not installed(program):
             raise Missing(f"{program} is not installed: {bench.folder}/setup.sh milters")
     up = str(bench.folder / "peers" / "milters_up.sh")
     sockets = bench.place / "milters"
@@ -146,10 +163,22 @@ def peer_milters(bench: Bench, corpus: Path) -> dict[str, Any]:
         found = _client(bench, corpus, where, started.stdout.strip(), 1)
     finally:
         subprocess.run([up, "stop"], check=False)
+        for pid in started.stdout.strip().split(","):
+            _end(int(pid))
     found["notes"] = bench.compare.judge_counts(json.dumps(found), bench.rows(corpus))
     if found["errors"]:
         found["notes"].append(f"{found['errors']} messages that failed")
     return found
+
+
+def _end(pid: int) -> None:
+    """See to it that a daemon that was told to end does: opendkim sometimes waits for ever."""
+    for _ in range(30):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.1)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def our_milter(bench: Bench, corpus: Path, connections: int, workers: int) -> dict[str, Any]:

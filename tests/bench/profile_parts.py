@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,8 @@ def main() -> int:
         from tests.bench.peers import Bench, Missing, folder
 
         try:
-            given.corpus = Bench(folder()).corpus("small", 1000)
+            with closing(Bench(folder())) as bench:
+                given.corpus = bench.corpus("small", 1000)
         except Missing as problem:
             print(f"not measured: {problem}")
             return 0
