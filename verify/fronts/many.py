@@ -23,9 +23,9 @@ def judge_many(
 ) -> Iterator[tuple[K, Verdict | Exception, Answers]]:
     """Verdicts on many messages, in whatever order they come to their end, each with the answers it rests on.
 
-    A message is read from ``messages`` when the one before it was evaluated.  The envelope is the header's.  Settings
-    in place of the judge's own may be given.  ``known``: answers that stand, looked into first.  Each verdict is the
-    one that the message has alone; a bug over one message is its outcome.
+    A message is read from ``messages`` when the one before it was evaluated as far as is known.  The envelope is the
+    header's.  Settings in place of the judge's own may be given.  ``known``: answers that stand, looked into first.
+    Each verdict is the one that the message has alone; a bug over one message is its outcome.
     """
     yield from _Many[K](judge, known).run(messages)
 
@@ -70,6 +70,8 @@ class _Many(Generic[K]):
         self._resolver = judge.resolver
         cache = getattr(judge.resolver, "cache", None)
         self._shared = Shared((*known, cache) if cache is not None else tuple(known))
+        self._messages: Iterator[tuple[K, Message, Settings | None]] = iter(())
+        self._outcomes: deque[tuple[K, Verdict | Exception, Answers]] = deque()
         self._waiting: dict[Question, list[_Flight[K]]] = {}
         self._to_ask: deque[Question] = deque()
         self._asked: dict[Question, Answer] = {}  # an answer that cannot be kept is not asked for again, either
@@ -81,43 +83,68 @@ class _Many(Generic[K]):
     def run(
         self, messages: Iterable[tuple[K, Message, Settings | None]]
     ) -> Iterator[tuple[K, Verdict | Exception, Answers]]:
-        for key, message, settings in messages:
-            flight = self._start(key, message, settings, free=True)
-            outcome = self._advance(flight)
-            if outcome is not None:
-                yield key, outcome, flight.task.answers
-        if not self._waiting:
-            return
-        assert self._resolver is not None, "without a resolver every answer is final"
-        for answer in stream(self._resolver, _Drained(self._to_ask)):
-            self._asked[answer.question] = answer
-            for waiting in self._waiting.pop(answer.question, ()):
-                waiting.lacks.discard(answer.question)
-                waiting.got.append(answer)
-                if not waiting.lacks:
-                    waiting.task.take(waiting.got)
-                    outcome = self._advance(waiting)
-                    if outcome is not None:
-                        yield waiting.key, outcome, waiting.task.answers
+        """As ``judge_many``.
+
+        Messages are evaluated when there is room for another question: so answers are on their way meanwhile, and
+        those that have come spare the messages after them the wait.
+        """
+        self._messages = iter(messages)
+        if self._find_question():
+            assert self._resolver is not None, "without a resolver every answer is final"
+            for answer in stream(self._resolver, self):
+                self._asked[answer.question] = answer
+                for flight in self._waiting.pop(answer.question, ()):
+                    flight.lacks.discard(answer.question)
+                    flight.got.append(answer)
+                    if not flight.lacks:
+                        flight.task.take(flight.got)
+                        self._advance(flight)
+                yield from self._ended()
+        yield from self._ended()
+
+    def __iter__(self) -> Iterator[Question]:
+        return self
+
+    def __next__(self) -> Question:
+        """The next question to ask.  There may be others after the last, when its answer has come."""
+        if not self._find_question():
+            raise StopIteration
+        return self._to_ask.popleft()
+
+    def _find_question(self) -> bool:
+        """Evaluate messages until there is something to ask."""
+        while not self._to_ask:
+            following = next(self._messages, None)
+            if following is None:
+                return False
+            self._advance(self._start(*following, free=True))
+        return True
+
+    def _ended(self) -> Iterator[tuple[K, Verdict | Exception, Answers]]:
+        while self._outcomes:
+            yield self._outcomes.popleft()
 
     def _start(self, key: K, message: Message, settings: Settings | None, *, free: bool) -> _Flight[K]:
         task = Task(self._judge, message, None, settings=settings, shared=self._shared if free else None)
         return _Flight(key, message, settings, task, free=free)
 
-    def _advance(self, flight: _Flight[K]) -> Verdict | Exception | None:
-        """What comes of the message now; None while it lacks answers."""
+    def _advance(self, flight: _Flight[K]) -> None:
+        """Bring the message to its end, or to where it waits for answers."""
+        outcome: Verdict | Exception
         try:
             while (needed := flight.task.step()) is not None:
                 if self._lacks(flight, needed):
-                    return None
+                    return
                 flight.task.take(flight.got)
             if flight.free and self._may_meet_a_limit(flight.task.answers):
                 again = self._start(flight.key, flight.message, flight.settings, free=False)
                 flight.task, flight.free = again.task, False
-                return self._advance(flight)
-            return self._judge.finish(flight.task, flight.started)
+                self._advance(flight)
+                return
+            outcome = self._judge.finish(flight.task, flight.started)
         except Exception as bug:  # noqa: BLE001 - one of ours over one message; the others get their verdicts
-            return bug
+            outcome = bug
+        self._outcomes.append((flight.key, outcome, flight.task.answers))
 
     def _lacks(self, flight: _Flight[K], needed: Sequence[Question]) -> bool:
         """Whether the message has to wait; ``flight.got`` is what is known of what it needs."""
@@ -142,18 +169,3 @@ class _Many(Generic[K]):
         if answers.terminal:
             return False
         return len(used) > self._freely or sum(len(r) for a in used.values() for r in a.records) > self._octets
-
-
-class _Drained(Generic[K]):
-    """An iterator over a queue that may be filled again after it was empty."""
-
-    def __init__(self, queue: deque[K]) -> None:
-        self._queue = queue
-
-    def __iter__(self) -> Iterator[K]:
-        return self
-
-    def __next__(self) -> K:
-        if not self._queue:
-            raise StopIteration
-        return self._queue.popleft()
