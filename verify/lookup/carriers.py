@@ -76,8 +76,9 @@ def carry(
 ) -> Generator[Exchange, None, None]:
     """Bring exchanges to their end, at most ``concurrency`` at once, and yield each as it ends.
 
-    The next is taken from ``exchanges`` when its turn has come, which ``reserve(now)`` sets; what has arrived by then is
-    read first.  An iterator that ended is looked at again after each exchange that ends.  At the deadline (by ``time.monotonic``) the rest is left as it is.
+    The next is taken from ``exchanges`` when its turn has come, which ``reserve(now)`` sets; what has arrived by then
+    is read first.  An iterator that ended is looked at again after each exchange that ends.  At the deadline (by
+    ``time.monotonic``) the rest is left as it is.
     Close the generator to close its sockets.
     """
     loop = _Loop(servers)
