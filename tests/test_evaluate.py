@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from tests import signing
 from tests.zone import Zone, in_rounds
+from verify.checks.iprev import check_iprev
 from verify.evaluate import NeedAnswers, evaluate
 from verify.model import (
     AnomalyCode,
@@ -98,6 +99,35 @@ def test_the_same_verdict_comes_out_however_often_it_is_interrupted():
         rounds += 1
     assert result == whole
     assert 1 <= rounds <= 6
+
+
+def test_a_check_is_not_run_again_before_what_it_lacks_is_there(monkeypatch):
+    runs = []
+
+    def counted(ip, ask, limits):
+        runs.append(ip)
+        return check_iprev(ip, ask, limits)
+
+    monkeypatch.setattr("verify.evaluate.check_iprev", counted)
+    zone = Zone(WORLD, observed_at=NOW)
+    known = {}
+
+    def ask(question):
+        if question not in known:
+            raise NotKnownYet(question)
+        return known[question]
+
+    message = parse_message(MAIL)
+    needs = evaluate(message, ENVELOPE, ask, NOW, Settings())
+    others = needs.others
+    known.update((q, zone.ask(q)) for q in needs.decisive)
+    needs = evaluate(message, ENVELOPE, ask, NOW, Settings(), needs.progress)
+    assert (needs.decisive, needs.others) == ((), others)
+    assert len(runs) == 1
+    known.update((q, zone.ask(q)) for q in needs.others)
+    needs = evaluate(message, ENVELOPE, ask, NOW, Settings(), needs.progress)
+    assert [q.name for q in needs.others] == ["mail.legit.example"]
+    assert len(runs) == 2
 
 
 def test_what_could_align_is_asked_first():

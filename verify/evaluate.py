@@ -9,7 +9,7 @@ through the libraries), and ``evaluate`` returns what all interrupted checks sti
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -77,11 +77,15 @@ _DMARC = Held[DmarcResult]()
 
 
 class Progress(Struct, kw_only=True):
-    """What an interrupted evaluation has done so far; opaque to the caller."""
+    """What an interrupted evaluation has done so far; opaque to the caller.
+
+    ``lacks``: what an interrupted check asked for, the question that it stands at first.
+    """
 
     reading: Reading
     done: dict[str, Any] = {}
     used: dict[str, Used] = {}
+    lacks: dict[str, tuple[Question, ...]] = {}
 
 
 class NeedAnswers(Struct, frozen=True, kw_only=True):
@@ -126,32 +130,50 @@ class _Run:
 
         ``key``: everything besides the answers that a result in ``held`` depends on; None: it is not to be held.
         """
-        done = self._progress.done
-        if name in done:
-            return done[name]  # type: ignore[no-any-return]
-        if held is not None and key is not None:
-            found = held.recall(key, self._ask)
-            if found is not None:
-                done[name], self._progress.used[name] = found
-                return found[0]
-        asking = _Asking(self._ask)
-        try:
-            result = check(asking)
-        except NotKnownYet as missing:
-            (self.decisive if decisive else self.others).update(dict.fromkeys(missing.questions))
+        progress = self._progress
+        if name in progress.done:
+            return progress.done[name]  # type: ignore[no-any-return]
+        lacks = progress.lacks.get(name)
+        if lacks is not None and not self._knows(lacks[0]):
+            self._need(lacks, decisive)
             return None
-        done[name] = result
-        self._progress.used[name] = asking.used
-        if held is not None and key is not None:
-            held.keep(key, result, asking.used)
+        try:
+            result, progress.used[name] = self._result(check, held, key)
+        except NotKnownYet as missing:
+            progress.lacks[name] = missing.questions
+            self._need(missing.questions, decisive)
+            return None
+        progress.done[name] = result
         return result
 
-    def preview(self, check: Callable[[Ask], T]) -> None:
-        """Run a check for the questions that it will ask; its result is not kept."""
+    def preview(self, check: Callable[[Ask], T], held: Held[T], key: Hashable) -> None:
+        """Run a check for the questions that it will ask; it is not done with that."""
         try:
-            check(self._ask)
+            self._result(check, held, key)
         except NotKnownYet as missing:
-            self.decisive.update(dict.fromkeys(missing.questions))
+            self._need(missing.questions, decisive=True)
+
+    def _result(self, check: Callable[[Ask], T], held: Held[T] | None, key: Hashable) -> tuple[T, Used]:
+        """The result with the answers it rests on.  Raises ``NotKnownYet``."""
+        if held is None or key is None:
+            asking = _Asking(self._ask)
+            return check(asking), asking.used
+        found = held.recall(key, self._ask)
+        if found is None:
+            asking = _Asking(self._ask)
+            found = check(asking), asking.used
+            held.keep(key, *found)
+        return found
+
+    def _knows(self, question: Question) -> bool:
+        try:
+            self._ask(question)
+        except NotKnownYet:
+            return False
+        return True
+
+    def _need(self, questions: tuple[Question, ...], decisive: bool) -> None:
+        (self.decisive if decisive else self.others).update(dict.fromkeys(questions))
 
     @property
     def interrupted(self) -> bool:
@@ -191,17 +213,12 @@ def evaluate(
     tried = tuple([s for s in signatures if s is not None])
     # 2. DMARC, over the results so far: while some are missing it still tells what it needs to know.
     identifiers = _identifiers(author, origin, mail_from, tried, reading.untried)
+    policy, key = partial(_dmarc, author, identifiers, settings), _dmarc_key(author, identifiers, settings)
     dmarc = None
     if run.interrupted:
-        run.preview(lambda ask: _dmarc(author, identifiers, ask, settings))
+        run.preview(policy, _DMARC, key)
     else:
-        dmarc = run(
-            "dmarc",
-            True,
-            lambda ask: _dmarc(author, identifiers, ask, settings),
-            _DMARC,
-            _dmarc_key(author, identifiers, settings),
-        )
+        dmarc = run("dmarc", True, policy, _DMARC, key)
     # 3. What cannot change the conclusion.
     helo = _helo(run, origin, settings)
     arc = run("arc", False, lambda ask: check_arc(message, ask, reading.judged_at, settings, reading.bodies))
@@ -380,7 +397,7 @@ def _author_exists(run: _Run, dmarc: DmarcResult) -> bool | None:
     return None if answer is None else answer.outcome is not Outcome.NXDOMAIN
 
 
-def _dmarc(author: Author, identifiers: tuple[Identifier, ...], ask: Ask, settings: Settings) -> DmarcResult:
+def _dmarc(author: Author, identifiers: tuple[Identifier, ...], settings: Settings, ask: Ask) -> DmarcResult:
     """With every signature settled: one that aligns decides before an SPF pass does."""
     return check_dmarc(author, identifiers, ask, settings, every_signature=True)
 
@@ -446,7 +463,7 @@ def _other_standard(
     if settings.dmarc is not DmarcStandard.RFC7489:
         return None
     today = replace(settings, dmarc=DmarcStandard.RFC9989)
-    return run("dmarc rfc9989", False, lambda ask: _dmarc(author, identifiers, ask, today))
+    return run("dmarc rfc9989", False, partial(_dmarc, author, identifiers, today))
 
 
 def _trusted_sealer(

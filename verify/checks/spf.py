@@ -470,6 +470,8 @@ class _Query(pyspf.query):  # type: ignore[misc]
             answer = self.ask(question)
         except NotKnownYet as unknown:
             if self.wanted is None:
+                if self.record is None:  # before the record itself is known nothing else can be foreseen
+                    raise
                 raise NotKnownYet(*self._foreseen(unknown.questions)) from None
             self.wanted.update(dict.fromkeys(unknown.questions))
             return None

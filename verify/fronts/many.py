@@ -43,7 +43,7 @@ class Shared(NamedTuple):
         return None
 
     def __contains__(self, question: object, /) -> bool:
-        return any(question in source for source in self.sources)
+        return isinstance(question, Question) and self.get(question) is not None
 
 
 class _Flight(Generic[K]):
@@ -69,7 +69,8 @@ class _Many(Generic[K]):
         self._judge = judge
         self._resolver = judge.resolver
         cache = getattr(judge.resolver, "cache", None)
-        self._shared = Shared((*known, cache) if cache is not None else tuple(known))
+        sources = (*known, cache) if cache is not None else tuple(known)
+        self._shared: Known = sources[0] if len(sources) == 1 else Shared(sources)
         self._messages: Iterator[tuple[K, Message, Settings | None]] = iter(())
         self._outcomes: deque[tuple[K, Verdict | Exception, Answers]] = deque()
         self._waiting: dict[Question, list[_Flight[K]]] = {}
@@ -168,4 +169,4 @@ class _Many(Generic[K]):
         used = answers.used
         if answers.terminal:
             return False
-        return len(used) > self._freely or sum(len(r) for a in used.values() for r in a.records) > self._octets
+        return len(used) > self._freely or sum([len(r) for a in used.values() for r in a.records]) > self._octets

@@ -70,7 +70,7 @@ class _Budget:
         return allowed
 
     def charge(self, answers: Iterable[Answer], *, decisive: bool) -> None:
-        octets = sum(len(record) for answer in answers for record in answer.records)
+        octets = sum([len(record) for answer in answers for record in answer.records])
         self._octets -= octets
         if not decisive:
             self._other_octets -= octets
@@ -221,9 +221,11 @@ class Judge:
         known = self._recording.answers if self._terminal or shared is None else shared
         return Answers(known, terminal=self._terminal)
 
-    def standing(self, question: Question) -> Answer | None:
+    def standing(self, questions: Iterable[Question]) -> list[Answer]:
         """Under ``--record`` the first answer to a question stands for the whole run."""
-        return None if self._writer is None else self._writer.standing(question)
+        if self._writer is None:
+            return []
+        return [answer for question in questions if (answer := self._writer.standing(question)) is not None]
 
     def budget(self) -> _Budget:
         return _Budget(self.settings.limits, self._dns_seconds)
@@ -286,8 +288,8 @@ class Task:
         self._progress = result.progress
         self._wanted = ()
         for questions, decisive in ((result.decisive, True), (result.others, False)):
-            self.answers.add(a for q in questions if (a := self._judge.standing(q)) is not None)
-            self._wanted, self._decisive = tuple(q for q in questions if q not in self.answers), decisive
+            self.answers.add(self._judge.standing(questions))
+            self._wanted, self._decisive = tuple([q for q in questions if q not in self.answers]), decisive
             if self._wanted:
                 return self._budget.allow(self._wanted, decisive=decisive)
         return []
@@ -296,11 +298,10 @@ class Task:
         """Answers to what ``step`` gave; what was not asked or not answered has run out of budget."""
         self._budget.charge(answers, decisive=self._decisive)
         self.answers.add(answers)
-        self.answers.add(
-            Answer(question=q, outcome=Outcome.TEMPORARY, cause=Cause.BUDGET, observed_at=self._now)
-            for q in self._wanted
-            if q not in self.answers
-        )
+        for question in self._wanted:
+            if question not in self.answers:
+                over = Answer(question=question, outcome=Outcome.TEMPORARY, cause=Cause.BUDGET, observed_at=self._now)
+                self.answers.add((over,))
 
 
 def host_name() -> str:

@@ -49,5 +49,6 @@ class Answers:
     def add(self, answers: Iterable[Answer]) -> None:
         """Make answers known.  The first answer to a question stands, so that one verdict rests on one."""
         for answer in answers:
-            if answer.question not in self._known:
-                self._own.setdefault(answer.question, answer)
+            question = answer.question
+            if question not in self._own:
+                self._own[question] = self._known.get(question) or answer
