@@ -25,14 +25,16 @@ _LONG_RUN = b" " * 16
 _RUN = re.compile(rb"   *")  # two blanks that stand as such are looked for faster than "  +"
 _SPARSE = 32  # octets of text to a run of blanks, on average, from which on the expression is fast
 _B_TAG = re.compile(rb";[ \t\r\n]*+b[ \t\r\n]*+=([^;]*+)")
-_CHUNK = 64 * 1024  # octets canonicalised at a time: small enough to stay in a processor's cache
-_MARK_EVERY = 16  # chunks between two kept states of the hash: a shorter l= hashes at most 1 MiB again
+_CHUNK = 32 * 1024  # octets canonicalised at a time: small enough to stay in a processor's cache
+_MARK_EVERY = 32  # chunks between two kept states of the hash: a shorter l= hashes at most 1 MiB again
 
 
 def relax(text: bytes) -> bytes:
     """Runs of white space as one space, none before a line end; ``text`` must not end inside a run of a longer text."""
-    if b"\t" in text:
+    if text.find(b"\t") >= 0:  # ``in`` tries octets as a number first, which costs more than to search a field
         text = text.replace(b"\t", b" ")
+    if text.find(b" ") < 0:  # encoded, as most of a large body is
+        return text
     if text.rfind(b"  ") >= 0:  # searching from the end is twice as fast for two octets
         most = 1 + len(text) // _SPARSE
         text, runs = _RUN.subn(b" ", text, most)
