@@ -109,7 +109,7 @@ def make_verdict(
     origin, facts = reading.facts.origin, reading.facts
     answers = _all(used)
     dns = _dns_use(answers)
-    late_signatures, late_spf, late = _late(used, results.signatures, origin)
+    late_signatures, late_spf, late = _late(used, answers, results.signatures, origin)
     basis = Facts(
         fidelity=message.source.fidelity,
         limits_hit=tuple([a.detail for a in reading.anomalies if a.code is AnomalyCode.LIMIT_HIT]),
@@ -344,19 +344,22 @@ def _date_unvouched(reading: Reading, settings: Settings) -> bool:
     return settings.at is AtMode.RECEIPT and reading.judged_at_source is JudgedAtSource.NOW
 
 
-def _late(used: Used, signatures: tuple[DkimCheck, ...], origin: Origin) -> tuple[frozenset[int], bool, bool]:
+def _late(
+    used: Used, answers: Answers, signatures: tuple[DkimCheck, ...], origin: Origin
+) -> tuple[frozenset[int], bool, bool]:
     """Which answers are more than seven days later than a receipt that is at least likely."""
     if origin.received_at is None or origin.confidence is Confidence.GUESS:
         return frozenset(), False, False
     latest = int(origin.received_at.timestamp()) + _LATE
 
-    def late(name: str) -> bool:
-        times = [answer.observed_at or 0 for answer in used.get(name, {}).values()]
-        return bool(times) and max(times) > latest
+    def late(answers: Answers) -> bool:
+        return max([answer.observed_at or 0 for answer in answers.values()], default=latest) > latest
 
-    late_signatures = frozenset([s.result.index for s in signatures if late(f"dkim {s.result.index}")])
-    late_spf = late("spf mailfrom")
-    return late_signatures, late_spf, bool(late_signatures) or late_spf or late("dmarc")
+    if not late(answers):
+        return frozenset(), False, False
+    late_signatures = frozenset([s.result.index for s in signatures if late(used.get(f"dkim {s.result.index}", {}))])
+    late_spf = late(used.get("spf mailfrom", {}))
+    return late_signatures, late_spf, bool(late_signatures) or late_spf or late(used.get("dmarc", {}))
 
 
 def _all(used: Used) -> Answers:

@@ -68,7 +68,7 @@ def _author(verdict: Verdict) -> str:
 def _speaks_for_author(verdict: Verdict, domain: str | None) -> bool:
     return domain is not None and (
         domain == verdict.author.domain
-        or any(one.domain == domain for one in verdict.dmarc.could_align if one.method is Method.DKIM)
+        or domain in [one.domain for one in verdict.dmarc.could_align if one.method is Method.DKIM]
     )
 
 
@@ -77,10 +77,17 @@ def _own_signatures(verdict: Verdict) -> list[DkimResult]:
     return [one for one in verdict.dkim if one.aligned or _speaks_for_author(verdict, one.domain)]
 
 
+def _aligned_signers(verdict: Verdict) -> list[str]:
+    return [name(one.identifier) for one in verdict.dmarc.aligned if one.method is Method.DKIM and one.aligned]
+
+
 def _mail_from(verdict: Verdict) -> SpfResult | None:
     """The SPF result that DMARC looks at: MAIL FROM, and HELO for the null reverse-path."""
     wanted = Identity.HELO if verdict.origin.mail_from == "" else Identity.MAILFROM
-    return next((one for one in verdict.spf if one.identity is wanted), None)
+    for one in verdict.spf:
+        if one.identity is wanted:
+            return one
+    return None
 
 
 def _signature_clause(verdict: Verdict) -> str:
@@ -178,8 +185,7 @@ def _name_shows_another(verdict: Verdict) -> str:
 
 
 def _not_signed(verdict: Verdict) -> str:
-    uncovered = coverage_line(verdict.coverage)
-    if uncovered is None or not any(one.method is Method.DKIM and one.aligned for one in verdict.dmarc.aligned):
+    if not _aligned_signers(verdict) or (uncovered := coverage_line(verdict.coverage)) is None:
         return ""
     return f" Not all that is shown was signed: {uncovered} could have been changed or added by others."
 
@@ -210,7 +216,7 @@ def _parted_ways(verdict: Verdict) -> str:
 
 
 def _dkim_aligned(verdict: Verdict) -> str:
-    signers = listed(name(one.identifier) for one in verdict.dmarc.aligned if one.method is Method.DKIM and one.aligned)
+    signers = listed(_aligned_signers(verdict))
     author = _author(verdict)
     signer = "it" if signers in {author, ""} else signers
     via = "" if signer == "it" else f" through {signer}"
@@ -277,7 +283,7 @@ def _author_ambiguous(verdict: Verdict) -> str:
 
 
 def _does_not_exist(verdict: Verdict) -> bool:
-    return any(one.code is AnomalyCode.NO_SUCH_AUTHOR_DOMAIN for one in verdict.anomalies)
+    return AnomalyCode.NO_SUCH_AUTHOR_DOMAIN in [one.code for one in verdict.anomalies]
 
 
 def _no_policy(verdict: Verdict) -> str:

@@ -6,6 +6,7 @@ The entries are ours alone.  Text of a message is added by ``shown`` and names b
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from verify.grammar.names import u_labels
 from verify.grammar.visible import terminal
@@ -28,6 +29,8 @@ from verify.model import (
     WrittenBy,
 )
 
+_NAME_CHARS = 253  # of a name that is remembered
+
 
 def shown(text: str, limit: int = 120) -> str:
     """Text of a message or of the DNS inside a sentence: shortened, nothing in it invisible."""
@@ -40,11 +43,18 @@ def name(domain: str | None) -> str:
     """A domain as it is written in the DNS, with its letters behind it when they differ."""
     if not domain:
         return "an unnamed domain"
+    return _known_name(domain) if len(domain) <= _NAME_CHARS else _name(domain)
+
+
+def _name(domain: str) -> str:
     if "xn--" in domain:
         letters = u_labels(domain)
         if letters != domain:
             return f"{shown(domain)} ({shown(letters)})"
     return shown(domain)
+
+
+_known_name = lru_cache(maxsize=8192)(_name)
 
 
 def listed(items: Iterable[str], most: int = 3) -> str:

@@ -87,11 +87,11 @@ _decoder = cache(msgspec.json.Decoder)  # takes 9 ms to make, and only stored ve
 def to_document(verdict: Verdict) -> Document:
     """The verdict with its texts written."""
     dkim = verdict.dkim
-    if any(one.diagnoses for one in dkim):
-        dkim = tuple(replace(one, diagnosis=explain.diagnosis(one)) for one in dkim)
+    if [one for one in dkim if one.diagnoses]:
+        dkim = tuple([replace(one, diagnosis=explain.diagnosis(one)) for one in dkim])
     recorded = verdict.recorded
     if recorded:
-        recorded = tuple(replace(one, explanation=explain.comparison(one)) for one in recorded)
+        recorded = tuple([replace(one, explanation=explain.comparison(one)) for one in recorded])
     return Document(
         schema=SCHEMA,
         source=verdict.source,
