@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, wraps
+from functools import cached_property, lru_cache, wraps
 from typing import TypeVar
 
 from msgspec import Struct
@@ -374,13 +374,33 @@ _REMEMBERED_CHARS = 100  # of a value whose form is remembered
 _LINE = 78  # columns, RFC 5322 2.1.1
 
 
-class Clause(Struct, frozen=True):
+class Clause(Struct, frozen=True, dict=True):
     """One result to write.  ``properties``: in the order in which they are written, names from the closed list."""
 
     method: str
     result: str
     reason: Reason | None = None
     properties: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def text(self) -> str:
+        """As it stands in the field; ValueError when anything has not the form that it must have."""
+        words = [_outcome(self.method, self.result, self.reason)]
+        for name, text in self.properties:
+            written = _property(name, text)
+            if written is None:
+                raise ValueError(f"value not fit for {name}")
+            words.append(written)
+        return " ".join(words)
+
+    def followed_by(self, name: str, text: str) -> Clause:
+        """With one more property, where the text has its form; what is written before it is not made again."""
+        written = _property(name, text)
+        if written is None:
+            return self
+        longer = Clause(self.method, self.result, self.reason, (*self.properties, (name, text)))
+        vars(longer)["text"] = f"{self.text} {written}"
+        return longer
 
 
 def _is_domain(text: str) -> bool:
@@ -447,24 +467,15 @@ def write_results(authserv_id: str, clauses: Sequence[Clause]) -> str:
     """
     if not _PRINTABLE.match(authserv_id):
         raise ValueError("authserv-id is not printable ASCII without quotes and backslashes")
-    body = _value(authserv_id)
-    if not clauses:
-        return body + "; none"
-    for clause in clauses:
-        body += _outcome(clause.method, clause.result, clause.reason)
-        for name, text in clause.properties:
-            written = _property(name, text)
-            if written is None:
-                raise ValueError(f"value not fit for {name}")
-            body += " " + written
-    return body
+    written = [clause.text for clause in clauses] or ["none"]
+    return "; ".join([_value(authserv_id), *written])
 
 
 @lru_cache(maxsize=1024)
 def _outcome(method: str, result: str, reason: Reason | None) -> str:
     if not _WORD.match(method) or not _WORD.match(result):
         raise ValueError("method or result is no keyword")
-    return f"; {method}={result}" + ("" if reason is None else f' reason="{Reason(reason)}"')
+    return f"{method}={result}" if reason is None else f'{method}={result} reason="{Reason(reason)}"'
 
 
 def _value(text: str) -> str:

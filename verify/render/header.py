@@ -6,6 +6,8 @@ has not the form of its property (a ``d=`` that is no host name) is left out wit
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from verify.grammar.names import domain_name
 from verify.grammar.results import Clause, fold, may_write, parse_results, write_results
 from verify.model import (
@@ -27,6 +29,7 @@ from verify.model import (
 )
 
 _NAME = "Authentication-Results"
+_REMEMBERED_CHARS = 100  # of a value whose clause is remembered
 _NO_SIGNATURE = Clause("dkim", "none")
 _NO_CHAIN = Clause("arc", "none")
 # What we write is ours whatever the limits on reading others' fields are; signatures are capped before.
@@ -118,7 +121,7 @@ def _spf(results: tuple[SpfResult, ...], origin: Origin) -> Clause | None:
 def _dkim(result: DkimResult) -> Clause | None:
     if result.result is None:
         return None
-    return _clause(
+    clause = _clause(
         "dkim",
         result.result,
         result.reason,
@@ -126,8 +129,9 @@ def _dkim(result: DkimResult) -> Clause | None:
         ("header.i", _auid(result.auid)),
         ("header.s", result.selector),
         ("header.a", result.algorithm),
-        ("header.b", result.b),  # last: it may need quotes, and authres loses what follows a quoted value
     )
+    # b= comes once, unlike the rest; and last: it may need quotes, and authres loses what follows a quoted value
+    return clause if result.b is None else clause.followed_by("header.b", result.b)
 
 
 def _auid(auid: str | None) -> str | None:
@@ -180,5 +184,15 @@ def _dmarc(result: DmarcResult) -> Clause | None:
 
 def _clause(method: str, result: str, reason: Reason | None, *properties: tuple[str, str | None]) -> Clause:
     """A clause with the properties that have a value of the right form; the reason is said of what is no pass."""
+    for _, text in properties:
+        if text is not None and len(text) > _REMEMBERED_CHARS:
+            return _new_clause(method, result, reason, *properties)
+    return _known_clause(method, result, reason, *properties)
+
+
+def _new_clause(method: str, result: str, reason: Reason | None, *properties: tuple[str, str | None]) -> Clause:
     kept = tuple([(name, text) for name, text in properties if text is not None and may_write(name, text)])
     return Clause(method, result, None if result == "pass" else reason, kept)
+
+
+_known_clause = lru_cache(maxsize=4096)(_new_clause)
