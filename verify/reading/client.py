@@ -22,6 +22,7 @@ COMMENT_OCTETS = 4096  # of a comment that are looked into; a server writes some
 _SHORT = 100  # characters of a word that is remembered
 _HELO_COMMANDS = frozenset(("helo", "ehlo", "lhlo"))
 _EXIM_KEYS = ("helo=", "ident=", "port=")
+_NAMES_WHAT_FOLLOWS = (*_HELO_COMMANDS, "ident=", "port=")
 _NO_NAME = frozenset(("unknown", "nodnsquery"))
 # They write HELO first and never into a comment; of a reverse name they demand that it is one.
 _HELO_FIRST = frozenset(("postfix", "sendmail", "google", "exchange", "opensmtpd", "haraka", "proofpoint"))
@@ -133,7 +134,8 @@ class _Reader:
         words = [word for word in text.split(" ") if word]
         if not words:
             return False
-        if text.lower().startswith(PATH_KEYS):
+        lower = text.lower()
+        if lower.startswith(PATH_KEYS):
             self.others += _addresses(text)
             return False
         if words[0].lower() in _HELO_COMMANDS and self.program not in _HELO_FIRST:
@@ -143,9 +145,15 @@ class _Reader:
             elif self.program not in _CLIENT_FIRST:
                 self.in_helo += _addresses(text)
             return True
-        head, helo_at = self._named_words(words)
-        self.others += (ip for at, word in enumerate(words) if at != helo_at for ip in _addresses(word))
-        found = [(at, ip) for at, word in enumerate(head) for ip in _addresses_in(word)]
+        named = any(mark in lower for mark in _NAMES_WHAT_FOLLOWS)
+        head, helo_at = self._named_words(words) if named else (words, -1)
+        found: list[tuple[int, str]] = []
+        for at, word in enumerate(words):
+            if "." in word or ":" in word:
+                if at != helo_at:
+                    self.others += _addresses(word)
+                if at < len(head):
+                    found += [(at, ip) for ip in _addresses_in(word)]
         if not found:
             if not client.exim and head and (len(head) == 1 or head[1].startswith("[")):
                 self._reverse(head[0])
