@@ -588,7 +588,9 @@ def test_a_closed_pipe_ends_the_program_quietly(
 
 
 def test_a_real_ctrl_c_ends_the_program_in_one_line() -> None:
-    process = _process("show", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # a shell starts what runs in its background with the signal ignored
+    restored = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = _process("show", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE, **restored)
     assert process.stdin is not None
     process.stdin.write(b"x" * 200_000)  # more than a pipe holds: it is reading when this returns
     process.send_signal(signal.SIGINT)
