@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 # Debian packages that tests use.  Installed by `make test` only where CI=true; tests without them are skipped elsewhere.
-DEBIAN := nsd unbound postfix python3-milter chromium
+DEBIAN := nsd unbound postfix python3-milter chromium mmdebstrap systemd-container
 # Node from elsewhere will do.
 DEBIAN += $(shell command -v npm >/dev/null 2>&1 || echo nodejs npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test bench figures format lint types unit debian pages lock fuzz guards clean
+.PHONY: help venv demo test bench figures format lint types unit debian machine pages lock fuzz guards clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -40,7 +40,7 @@ venv: $(READY) ## make .venv with everything that development needs, from the lo
 demo: $(RUNNABLE) ## judge the samples with their recorded DNS
 	@sh samples/demo.sh $(BIN)/python
 
-test: debian pages lint types unit ## check format, lint and types, and run all tests
+test: debian machine pages lint types unit ## check format, lint and types, and run all tests
 
 lint: $(READY) ## check format and style
 	$(BIN)/ruff format --check .
@@ -83,6 +83,15 @@ ifeq ($(CI),true)
 	@sh tests/debian.sh $(DEBIAN)
 else
 	@sh tests/debian.sh --tell $(DEBIAN)
+endif
+
+# An empty Debian that a mail server is set up in, as the README says.
+machine: debian $(READY)
+ifeq ($(CI),true)
+	@sh tests/machine.sh build/machine $(BIN)/python
+else
+	@test -e build/machine/debian.tar || \
+		echo "tests that set up a mail server will be skipped; to run them: sh tests/machine.sh build/machine python3"
 endif
 
 # What checks the pages: an HTML validator and an accessibility checker, from tests/page/package-lock.json.

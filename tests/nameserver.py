@@ -62,7 +62,7 @@ _FORGED = "203.0.113.66"
 class NameServer:
     """``queries``: (name, type, "udp" or "tcp") as they came in."""
 
-    def __init__(self, records=None, behaviour=None, *, zone="example", chase=True, slow=0.3, host="127.0.0.1"):
+    def __init__(self, records=None, behaviour=None, *, zone="example", chase=True, slow=0.3, host="127.0.0.1", port=0):
         self.records = dict(records or {})
         self.behaviour = dict(behaviour or {})
         self.zone = dns.name.from_text(zone)
@@ -70,6 +70,7 @@ class NameServer:
         self.slow = slow
         self.queries = []
         self._host = host
+        self.port = port
         self._seen = {}
         self._timers = []
         self._threads = []
@@ -79,7 +80,7 @@ class NameServer:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         for _ in range(20):  # until a port is free for both
             self._udp = socket.socket(family, socket.SOCK_DGRAM)
-            self._udp.bind((self._host, 0))
+            self._udp.bind((self._host, self.port))
             self.port = self._udp.getsockname()[1]
             self._tcp = socket.socket(family, socket.SOCK_STREAM)
             try:
