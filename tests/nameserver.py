@@ -70,7 +70,7 @@ class NameServer:
         self.slow = slow
         self.queries = []
         self._host = host
-        self.port = port
+        self._wanted = port  # 0: any
         self._seen = {}
         self._timers = []
         self._threads = []
@@ -80,7 +80,7 @@ class NameServer:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         for _ in range(20):  # until a port is free for both
             self._udp = socket.socket(family, socket.SOCK_DGRAM)
-            self._udp.bind((self._host, self.port))
+            self._udp.bind((self._host, self._wanted))
             self.port = self._udp.getsockname()[1]
             self._tcp = socket.socket(family, socket.SOCK_STREAM)
             try:
