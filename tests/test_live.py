@@ -10,7 +10,8 @@ import dns.name
 import pytest
 
 from tests.nameserver import NEGATIVE_TTL, TTL, Behaviour, NameServer
-from verify.lookup.exchange import NAMES_ASKED
+from verify.lookup import carriers
+from verify.lookup.exchange import NAMES_ASKED, Exchange, Send, failure
 from verify.lookup.live import LiveResolver, NoResolver, parse_server, system_servers
 from verify.model import Cause, Outcome, Question, replace
 
@@ -495,3 +496,26 @@ def test_without_a_name_server_both_loops_say_so(resolve, monkeypatch):
     )
     with pytest.raises(NoResolver):
         resolve(LiveResolver(), [Question("a.example", "A")])
+
+
+def test_an_exchange_that_ends_while_others_learn_of_a_lost_socket_ends_once(monkeypatch):
+    loop = carriers._Loop([])
+    exchange = Exchange(Question("a.example", "A"), [0], vouched=frozenset(), timeout=1.0)
+
+    def lose(_):
+        exchange.answer = failure(exchange.question, Cause.TIMEOUT)
+        loop._perform(exchange, [])
+
+    def refuse(*_):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(loop, "_lose", lose)
+    monkeypatch.setattr(loop, "_send", refuse)
+    loop._udp[0] = object()
+    loop.open[exchange] = []
+    try:
+        loop._perform(exchange, [Send(0, b"", False)])
+        assert list(loop.ended) == [exchange]
+    finally:
+        loop._udp.clear()
+        loop.close()

@@ -234,8 +234,9 @@ class _Loop:
                 if channel is not None:
                     self._lose(channel)
         if exchange.answer is not None:
-            self._forget(exchange)
-            self.ended.append(exchange)
+            if exchange in self.open:  # else it ended while those who share a lost socket were told
+                self._forget(exchange)
+                self.ended.append(exchange)
             return
         self._count += 1
         heapq.heappush(self._timers, (exchange.wake, self._count, exchange))
